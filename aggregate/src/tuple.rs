@@ -1,0 +1,233 @@
+//! Interned tuples of dimension values: what a fact is grouped by, as one small number.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Most attribute dimensions that a specification may use; their values live on the stack while a record is handled.
+pub const MAX_ATTRIBUTE_DIMENSIONS: usize = 16;
+
+/// Length byte of a null; every dimension value is at most 128 bytes long.
+const NULL: u8 = u8::MAX;
+
+/// The common fields and attribute dimensions of one event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct BaseDims<'a> {
+    pub(crate) common: [Option<&'a str>; 6],
+    pub(crate) attributes: [Option<&'a str>; MAX_ATTRIBUTE_DIMENSIONS],
+    pub(crate) attribute_count: usize,
+}
+
+impl<'a> BaseDims<'a> {
+    pub(crate) fn attributes(&self) -> &[Option<&'a str>] {
+        self.attributes.get(..self.attribute_count).unwrap_or_default()
+    }
+
+    /// These values; where one is missing, the other's.
+    pub(crate) fn or(&self, other: &BaseDims<'a>) -> BaseDims<'a> {
+        let mut merged = *self;
+        for (own, theirs) in merged.common.iter_mut().zip(other.common) {
+            *own = own.or(theirs);
+        }
+        for (own, theirs) in merged.attributes.iter_mut().zip(other.attributes) {
+            *own = own.or(theirs);
+        }
+        merged
+    }
+}
+
+/// An interned [`BaseDims`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct BaseId(pub(crate) u32);
+
+/// An interned base with a task and a touchpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TupleId(pub(crate) u32);
+
+#[derive(Clone, Debug, Default)]
+struct Interner {
+    index: HashTable<u32>,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    bytes: Box<[u8]>,
+    /// How many entries of trackers (or tuples, of a base) hold this one.
+    refs: u32,
+}
+
+impl Interner {
+    #[inline]
+    fn bytes(&self, id: u32) -> &[u8] {
+        self.entries.get(id as usize).and_then(Option::as_ref).map_or(&[], |e| &e.bytes)
+    }
+
+    #[inline]
+    fn intern(&mut self, bytes: &[u8]) -> (u32, bool) {
+        let hash = xxh3_64(bytes);
+        if let Some(id) = self.index.find(hash, |id| self.bytes(*id) == bytes) {
+            return (*id, false);
+        }
+        let entry = Some(Entry { bytes: bytes.into(), refs: 0 });
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.entries[id as usize] = entry;
+                id
+            }
+            None => {
+                self.entries.push(entry);
+                (self.entries.len() - 1) as u32
+            }
+        };
+        let entries = &self.entries;
+        self.index.insert_unique(hash, id, |id| entries.get(*id as usize).and_then(Option::as_ref).map_or(0, |e| xxh3_64(&e.bytes)));
+        (id, true)
+    }
+
+    fn count(&mut self, id: u32, by: i32) {
+        if let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_mut) {
+            entry.refs = entry.refs.saturating_add_signed(by);
+        }
+    }
+
+    /// Forgets every entry that nothing holds and returns the bytes of those forgotten.
+    fn sweep(&mut self, mut forgotten: impl FnMut(&[u8])) {
+        for id in 0..self.entries.len() {
+            if self.entries[id].as_ref().is_some_and(|e| e.refs == 0)
+                && let Some(entry) = self.entries[id].take()
+            {
+                if let Ok(found) = self.index.find_entry(xxh3_64(&entry.bytes), |i| *i as usize == id) {
+                    found.remove();
+                }
+                self.free.push(id as u32);
+                forgotten(&entry.bytes);
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+}
+
+/// All tuples that a partition has in use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tuples {
+    bases: Interner,
+    tuples: Interner,
+    scratch: Vec<u8>,
+    /// Size after the last sweep, so that sweeping costs little per tuple however many are held.
+    swept: usize,
+}
+
+fn push(bytes: &mut Vec<u8>, value: Option<&str>) {
+    match value {
+        Some(text) => {
+            let text = text.as_bytes();
+            bytes.push(text.len().min(NULL as usize - 1) as u8);
+            bytes.extend_from_slice(text);
+        }
+        None => bytes.push(NULL),
+    }
+}
+
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, rest) = bytes.split_first()?;
+    if *length == NULL {
+        *bytes = rest;
+        return None;
+    }
+    let (text, rest) = rest.split_at_checked(*length as usize)?;
+    *bytes = rest;
+    std::str::from_utf8(text).ok()
+}
+
+impl Tuples {
+    #[inline]
+    pub(crate) fn base(&mut self, dims: &BaseDims<'_>) -> BaseId {
+        self.scratch.clear();
+        for value in dims.common {
+            push(&mut self.scratch, value);
+        }
+        for value in dims.attributes() {
+            push(&mut self.scratch, *value);
+        }
+        BaseId(self.bases.intern(&self.scratch).0)
+    }
+
+    #[inline]
+    pub(crate) fn tuple(&mut self, base: BaseId, task: Option<&str>, touchpoint: Option<&str>) -> TupleId {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&base.0.to_le_bytes());
+        push(&mut self.scratch, task);
+        push(&mut self.scratch, touchpoint);
+        let (id, new) = self.tuples.intern(&self.scratch);
+        if new {
+            self.bases.count(base.0, 1);
+        }
+        TupleId(id)
+    }
+
+    pub(crate) fn base_of(&self, tuple: TupleId) -> BaseId {
+        let bytes = self.tuples.bytes(tuple.0);
+        BaseId(bytes.first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b)))
+    }
+
+    /// Task and touchpoint of a tuple.
+    pub(crate) fn particulars(&self, tuple: TupleId) -> (Option<&str>, Option<&str>) {
+        let mut bytes = self.tuples.bytes(tuple.0).get(4..).unwrap_or_default();
+        (take(&mut bytes), take(&mut bytes))
+    }
+
+    pub(crate) fn dims(&self, base: BaseId) -> BaseDims<'_> {
+        let mut bytes = self.bases.bytes(base.0);
+        let mut dims = BaseDims { common: [None; 6], attributes: [None; MAX_ATTRIBUTE_DIMENSIONS], attribute_count: 0 };
+        for value in &mut dims.common {
+            *value = take(&mut bytes);
+        }
+        for value in &mut dims.attributes {
+            if bytes.is_empty() {
+                break;
+            }
+            *value = take(&mut bytes);
+            dims.attribute_count += 1;
+        }
+        dims
+    }
+
+    /// A tracker's entry holds this tuple from now on.
+    pub(crate) fn hold(&mut self, tuple: TupleId) {
+        self.tuples.count(tuple.0, 1);
+    }
+
+    /// A tracker's entry no longer holds this tuple.
+    pub(crate) fn release(&mut self, tuple: TupleId) {
+        self.tuples.count(tuple.0, -1);
+    }
+
+    /// Ids are below this.
+    pub(crate) fn tuple_limit(&self) -> usize {
+        self.tuples.entries.len()
+    }
+
+    /// Ids of bases are below this.
+    pub(crate) fn base_limit(&self) -> usize {
+        self.bases.entries.len()
+    }
+
+    /// Forgets what no tracker holds. Only to be called when no row refers to a tuple.
+    pub(crate) fn sweep(&mut self) {
+        if self.tuples.len() + self.bases.len() < 2 * self.swept + 4_096 {
+            return;
+        }
+        let bases = &mut self.bases;
+        self.tuples.sweep(|bytes| {
+            if let Some(id) = bytes.first_chunk::<4>() {
+                bases.count(u32::from_le_bytes(*id), -1);
+            }
+        });
+        self.bases.sweep(|_| ());
+        self.swept = self.tuples.len() + self.bases.len();
+    }
+}
