@@ -1,0 +1,241 @@
+//! Counts in buckets of constant relative width, from which quantiles are read.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::bucket::{Scale, midpoint};
+
+/// What the integers of a histogram stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds, bucketed and reported in seconds.
+    Seconds,
+    /// Counts, bucketed as they are and reported as whole numbers.
+    Count,
+}
+
+impl Unit {
+    #[inline]
+    fn scale(self) -> &'static Scale {
+        static SECONDS: Scale = Scale::THOUSANDTHS;
+        static COUNT: Scale = Scale::WHOLE;
+        match self {
+            Unit::Seconds => &SECONDS,
+            Unit::Count => &COUNT,
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn value(self, integer: i64) -> f64 {
+        match self {
+            Unit::Seconds => integer as f64 / 1_000.0,
+            Unit::Count => integer as f64,
+        }
+    }
+}
+
+/// A histogram of non-negative integers; every call must name the same unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    zeros: u64,
+    min: i64,
+    max: i64,
+    /// Index and count of the buckets that are not empty, by index.
+    buckets: Vec<(i16, u64)>,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram {
+            zeros: 0,
+            min: i64::MAX,
+            max: 0,
+            buckets: Vec::new(),
+        }
+    }
+}
+
+impl Histogram {
+    /// Adds one value: milliseconds for [`Unit::Seconds`]. A negative one counts as 0.
+    #[inline]
+    pub fn add(&mut self, unit: Unit, value: i64) {
+        let value = value.max(0);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        if value == 0 {
+            self.zeros += 1;
+            return;
+        }
+        let index = unit.scale().bucket(value.unsigned_abs());
+        match self.buckets.binary_search_by_key(&index, |(i, _)| *i) {
+            Ok(at) => self.buckets[at].1 += 1,
+            Err(at) => self.buckets.insert(at, (index, 1)),
+        }
+    }
+
+    /// Adds what `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.zeros += other.zeros;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        // Panes of one group mostly fill the same buckets, so try in place first and remember what has no place yet.
+        let mut fresh: Vec<(i16, u64)> = Vec::new();
+        let mut at = 0;
+        for (index, count) in &other.buckets {
+            while self.buckets.get(at).is_some_and(|(i, _)| i < index) {
+                at += 1;
+            }
+            match self.buckets.get_mut(at) {
+                Some((i, n)) if i == index => *n += count,
+                _ => fresh.push((*index, *count)),
+            }
+        }
+        if !fresh.is_empty() {
+            self.buckets = interleave(&self.buckets, &fresh);
+        }
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn n(&self) -> u64 {
+        self.zeros + self.buckets.iter().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// Whether it holds no value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zeros == 0 && self.buckets.is_empty()
+    }
+
+    /// The least value as it was added, milliseconds for [`Unit::Seconds`].
+    #[must_use]
+    pub fn min(&self) -> Option<i64> {
+        (!self.is_empty()).then_some(self.min)
+    }
+
+    /// The greatest value as it was added.
+    #[must_use]
+    pub fn max(&self) -> Option<i64> {
+        (!self.is_empty()).then_some(self.max)
+    }
+
+    /// The quantile in the unit (seconds, or a whole count), within 1.09 % of the value at rank `max(1, ceil(n * percent / 100))`.
+    #[must_use]
+    pub fn quantile(&self, unit: Unit, percent: u32) -> Option<f64> {
+        let n = self.n();
+        if n == 0 {
+            return None;
+        }
+        let rank = (u128::from(n) * u128::from(percent)).div_ceil(100).max(1);
+        let (min, max) = (unit.value(self.min), unit.value(self.max));
+        let mut seen = u128::from(self.zeros);
+        let mut estimate = if rank <= seen { 0.0 } else { max };
+        for (index, count) in &self.buckets {
+            if rank <= seen {
+                break;
+            }
+            seen += u128::from(*count);
+            if rank <= seen {
+                estimate = midpoint(*index);
+            }
+        }
+        let estimate = estimate.max(min).min(max);
+        Some(match unit {
+            Unit::Seconds => estimate,
+            Unit::Count => estimate.round(),
+        })
+    }
+}
+
+/// Merges two sorted lists without a common index.
+fn interleave(a: &[(i16, u64)], b: &[(i16, u64)]) -> Vec<(i16, u64)> {
+    let mut merged = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        let next = if x.0.cmp(&y.0) == Ordering::Less { a.next() } else { b.next() };
+        merged.extend(next);
+    }
+    merged.extend(a);
+    merged.extend(b);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::measure::laws::Laws;
+
+    fn histogram(unit: Unit, values: &[i64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        for value in values {
+            histogram.add(unit, *value);
+        }
+        histogram
+    }
+
+    /// Values of all magnitudes that the contract lets through.
+    fn values() -> impl Strategy<Value = i64> {
+        (0_u32..44, 0_i64..1 << 43).prop_map(|(bits, value)| value >> bits)
+    }
+
+    proptest! {
+        #[test]
+        fn merging_keeps_the_laws(items in prop::collection::vec((any::<u32>(), any::<u8>(), values()), 0..60)) {
+            Laws { empty: Histogram::default(), add: |h, v| h.add(Unit::Seconds, *v), merge: Histogram::merge }.assert_hold(&items);
+            Laws { empty: Histogram::default(), add: |h, v| h.add(Unit::Count, *v), merge: Histogram::merge }.assert_hold(&items);
+        }
+
+        #[test]
+        fn a_quantile_is_within_its_relative_error(mut sample in prop::collection::vec(values(), 1..80), percent in 0_u32..=100) {
+            let (seconds, count) = (histogram(Unit::Seconds, &sample), histogram(Unit::Count, &sample));
+            sample.sort_unstable();
+            let rank = (sample.len() * percent as usize).div_ceil(100).max(1);
+            let exact = sample[rank - 1] as f64;
+            let estimate = seconds.quantile(Unit::Seconds, percent).unwrap() * 1_000.0;
+            prop_assert!((estimate - exact).abs() <= 0.0109 * exact, "{} for {}", estimate, exact);
+            let estimate = count.quantile(Unit::Count, percent).unwrap();
+            prop_assert!((estimate - exact).abs() <= 0.0109 * exact + 0.5, "{} for {}", estimate, exact);
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_quantile() {
+        assert_eq!(Histogram::default().quantile(Unit::Seconds, 50), None);
+        assert_eq!(Histogram::default().min(), None);
+    }
+
+    #[test]
+    fn a_single_value_is_every_quantile_exactly() {
+        let histogram = histogram(Unit::Seconds, &[12_345]);
+        for percent in [0, 1, 50, 99, 100] {
+            assert_eq!(histogram.quantile(Unit::Seconds, percent), Some(12.345));
+        }
+    }
+
+    #[test]
+    fn the_rank_rounds_up_and_is_at_least_one() {
+        let histogram = histogram(Unit::Count, &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+        let quantile = |percent| histogram.quantile(Unit::Count, percent).unwrap();
+        assert_eq!(quantile(0), 1.0);
+        assert_eq!(quantile(10), 1.0);
+        assert_eq!(quantile(11), 2.0);
+        assert_eq!(quantile(50), 16.0);
+        assert_eq!(quantile(51), 32.0);
+        // 256 is the upper bound of its bucket, so the estimate is the midpoint below it.
+        assert_eq!(quantile(90), (256.0 * (-1.0_f64 / 64.0).exp2()).round());
+        assert_eq!(quantile(95), 506.0);
+    }
+
+    #[test]
+    fn zeros_have_a_bucket_of_their_own() {
+        let histogram = histogram(Unit::Seconds, &[0, 0, 0, 1_000]);
+        assert_eq!(histogram.quantile(Unit::Seconds, 75), Some(0.0));
+        assert!(histogram.quantile(Unit::Seconds, 76).unwrap() > 0.98);
+        assert_eq!((histogram.n(), histogram.min(), histogram.max()), (4, Some(0), Some(1_000)));
+    }
+}
