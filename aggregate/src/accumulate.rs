@@ -1,10 +1,10 @@
 //! The hot side of aggregation: one row of measures per (base pane, tuple) and one set of marks per (base pane, user, base). Only when they
 //! are drained are tuples rolled up to groupings and base panes to the levels above.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashTable;
 
 use crate::catalogue::Bits;
 use crate::fact::{Fact, FactKind};

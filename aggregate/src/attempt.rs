@@ -102,6 +102,7 @@ impl Attempts {
         self.timers.set(at.plus(timeout), slot);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what a start says of its attempt")]
     pub(crate) fn start(
         &mut self,
         id: &str,

@@ -61,6 +61,7 @@ impl Journeys {
     }
 
     /// Takes a success into account. Ended runs go to `ended`; tells how many runs could not be tracked.
+    #[allow(clippy::too_many_arguments, reason = "what a success says of its journey")]
     pub(crate) fn success(
         &mut self,
         journeys: &[Journey],

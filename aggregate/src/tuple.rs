@@ -169,6 +169,25 @@ impl Tuples {
         TupleId(id)
     }
 
+    /// The base of these values; where one is missing, the earlier base's.
+    pub(crate) fn base_or(&mut self, dims: &BaseDims<'_>, earlier: BaseId) -> BaseId {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let merged = dims.or(&self.dims(earlier));
+        for value in merged.common.iter().chain(merged.attributes()) {
+            push(&mut scratch, *value);
+        }
+        let id = self.bases.intern(&scratch).0;
+        self.scratch = scratch;
+        BaseId(id)
+    }
+
+    /// The tuple of a base and a touchpoint; where that is missing, the earlier tuple's.
+    pub(crate) fn tuple_or(&mut self, base: BaseId, touchpoint: Option<&str>, earlier: TupleId) -> TupleId {
+        let touchpoint = touchpoint.map(str::to_owned).or_else(|| self.particulars(earlier).1.map(str::to_owned));
+        self.tuple(base, None, touchpoint.as_deref())
+    }
+
     pub(crate) fn base_of(&self, tuple: TupleId) -> BaseId {
         let bytes = self.tuples.bytes(tuple.0);
         BaseId(bytes.first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b)))

@@ -2,6 +2,7 @@
 
 use crate::event::{Action, Instrument, Outcome, Scope, Severity};
 use crate::fact::{Fact, FactKind};
+use crate::measure::purchases;
 
 /// A bound that the configuration gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,10 +179,8 @@ pub mod bits {
     pub const NPS: Bits = 1 << 10;
     /// Gave an NPS score of 0 to 6.
     pub const DETRACTOR: Bits = 1 << 11;
-    /// Position of the saturating count of purchases.
-    pub const PURCHASES_SHIFT: u32 = 14;
     /// One purchase.
-    pub const PURCHASE: Bits = 1 << PURCHASES_SHIFT;
+    pub const PURCHASE: Bits = crate::measure::ONE_PURCHASE;
 
     const fn on(bit: Bits, fact: FactKind, when: When) -> (Bits, Select) {
         (bit, Select::of(fact, when))
@@ -249,7 +248,7 @@ impl UserExpr {
     #[must_use]
     #[inline]
     pub fn holds(self, bits: Bits) -> bool {
-        bits & self.all == self.all && bits & self.none == 0 && (bits >> bits::PURCHASES_SHIFT) as u8 >= self.purchases
+        bits & self.all == self.all && bits & self.none == 0 && purchases(bits) >= u16::from(self.purchases)
     }
 
     /// The kinds of fact that the marks come from.

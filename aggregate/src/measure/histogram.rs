@@ -96,6 +96,14 @@ impl Histogram {
         }
     }
 
+    /// Empties it and keeps the memory.
+    pub fn clear(&mut self) {
+        self.zeros = 0;
+        self.min = i64::MAX;
+        self.max = 0;
+        self.buckets.clear();
+    }
+
     /// Number of values.
     #[must_use]
     pub fn n(&self) -> u64 {

@@ -15,4 +15,4 @@ pub use histogram::{Histogram, Unit};
 pub use log_moment::LogMoment;
 pub use moment::Moment;
 pub use money::Money;
-pub use sketch::{Sketch, Theta};
+pub use sketch::{ONE_PURCHASE, Sketch, Theta, combine_bits, purchases};
