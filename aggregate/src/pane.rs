@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout::Layout;
 use crate::measure::Sketch;
 use crate::row::GroupKey;
+use crate::spec::OTHER;
 use crate::tally::Tally;
 use crate::time::EventTime;
 
@@ -62,6 +63,10 @@ pub struct Groups {
 }
 
 impl Groups {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.other.is_none()
+    }
+
     fn merge_other(&mut self, state: &GroupState) {
         match &mut self.other {
             Some(other) => other.merge(state),
@@ -71,7 +76,9 @@ impl Groups {
 
     /// Adds what a group holds, under its own name if the cut allows it.
     pub(crate) fn add(&mut self, hash: u64, key: &GroupKey, state: &GroupState, max_groups: usize) {
-        if self.cut.is_some_and(|cut| hash >= cut) {
+        // A group that calls itself like the rest is counted with the rest: there would be two rows of one name.
+        let named_other = !key.is_empty() && key.iter().all(|v| v.as_deref() == Some(OTHER));
+        if named_other || self.cut.is_some_and(|cut| hash >= cut) {
             self.merge_other(state);
             return;
         }

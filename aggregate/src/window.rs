@@ -1,0 +1,116 @@
+//! Windows out of panes: which positions there are, and what the panes of one hold together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::pane::{GroupState, Groups, PaneStore};
+use crate::plan::Plan;
+use crate::row::GroupKey;
+use crate::spec::OTHER;
+use crate::time::{EventTime, Millis};
+
+/// One or more stores that together hold what has been contributed.
+pub type Sources<'a> = [&'a PaneStore];
+
+/// What the groups of one grouping hold in one window position.
+#[derive(Clone, Debug)]
+pub(crate) struct Folded<T> {
+    pub(crate) kept: BTreeMap<(u64, GroupKey), T>,
+    pub(crate) other: Option<T>,
+}
+
+impl<T> Default for Folded<T> {
+    fn default() -> Self {
+        Folded { kept: BTreeMap::new(), other: None }
+    }
+}
+
+/// The key of the group of all that is beyond the bound.
+pub(crate) fn other_key(dimensions: usize) -> GroupKey {
+    let other: Arc<str> = Arc::from(OTHER);
+    vec![Some(other); dimensions].into()
+}
+
+impl<T> Folded<T> {
+    /// Every group with its key, the one of the rest last.
+    pub(crate) fn groups(&self, dimensions: usize) -> impl Iterator<Item = (GroupKey, u64, &T)> {
+        let kept = self.kept.iter().map(|((hash, key), value)| (key.clone(), *hash, value));
+        kept.chain(self.other.iter().map(move |value| (other_key(dimensions), u64::MAX, value)))
+    }
+
+    /// The group of that key.
+    pub(crate) fn get(&self, hash: u64, key: &GroupKey) -> Option<&T> {
+        if hash == u64::MAX && self.other.is_some() && key.iter().all(|v| v.as_deref() == Some(OTHER)) {
+            return self.other.as_ref();
+        }
+        self.kept.get(&(hash, key.clone()))
+    }
+}
+
+/// Folds the groups of one grouping over the panes of `[start, end)`. The result is the same whatever the order of panes: a group stays
+/// under its own name when its hash is below every pane's cut and among the `max_groups` lowest.
+pub(crate) fn fold<T>(
+    sources: &Sources<'_>,
+    level: usize,
+    start: EventTime,
+    end: EventTime,
+    grouping: usize,
+    max_groups: usize,
+    first: impl Fn(&GroupState) -> T,
+    add: impl Fn(&mut T, &GroupState),
+) -> Folded<T> {
+    let panes: Vec<&Groups> = sources
+        .iter()
+        .filter_map(|store| store.levels.get(level))
+        .flat_map(|panes| panes.range(start..end))
+        .filter_map(|(_, pane)| pane.groupings.get(grouping))
+        .collect();
+    let mut cut = panes.iter().filter_map(|g| g.cut).min();
+    let hashes: BTreeSet<(u64, &GroupKey)> = panes.iter().flat_map(|g| g.kept.keys()).map(|(hash, key)| (*hash, key)).collect();
+    if let Some((hash, _)) = hashes.iter().nth(max_groups) {
+        cut = Some(cut.map_or(*hash, |c| c.min(*hash)));
+    }
+    let mut folded = Folded::default();
+    let mut put_other = |other: &mut Option<T>, state: &GroupState| match other {
+        Some(other) => add(other, state),
+        none => *none = Some(first(state)),
+    };
+    for groups in panes {
+        for ((hash, key), state) in &groups.kept {
+            if cut.is_some_and(|cut| *hash >= cut) {
+                put_other(&mut folded.other, state);
+                continue;
+            }
+            match folded.kept.get_mut(&(*hash, key.clone())) {
+                Some(own) => add(own, state),
+                None => {
+                    folded.kept.insert((*hash, key.clone()), first(state));
+                }
+            }
+        }
+        if let Some(state) = &groups.other {
+            put_other(&mut folded.other, state);
+        }
+    }
+    folded
+}
+
+/// The ends of the positions of a window that hold at least one pane and lie in `(after, until]`, in ascending order.
+pub(crate) fn positions(plan: &Plan, sources: &Sources<'_>, window: usize, after: EventTime, until: EventTime) -> BTreeSet<EventTime> {
+    let mut ends = BTreeSet::new();
+    let Some(spec) = plan.spec.windows.get(window) else { return ends };
+    let level = plan.level_of(window);
+    // A pane at p is in the positions that end in (p, p + size].
+    let from = after.minus(spec.size);
+    for panes in sources.iter().filter_map(|store| store.levels.get(level)) {
+        for pane in panes.range(from..).map(|(start, _)| *start) {
+            ends.extend(ends_after(pane, spec.slide, spec.size).filter(|end| *end > after && *end <= until));
+        }
+    }
+    ends
+}
+
+/// The ends in `(pane, pane + reach]`, one every slide.
+pub(crate) fn ends_after(pane: EventTime, slide: Millis, reach: Millis) -> impl Iterator<Item = EventTime> {
+    (1..=reach / slide).map(move |i| pane.plus(i * slide))
+}
