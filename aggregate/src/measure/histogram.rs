@@ -26,7 +26,6 @@ impl Unit {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn value(self, integer: i64) -> f64 {
         match self {
             Unit::Seconds => integer as f64 / 1_000.0,

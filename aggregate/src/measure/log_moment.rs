@@ -37,7 +37,6 @@ impl LogMoment {
 }
 
 /// `ln(value)` rounded to 10^-9. The logarithm of a whole number above 1 is irrational, so there are no ties to break.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 fn ln_billionths(value: u64) -> u64 {
     // `f64::ln` may differ by an ulp or so between platforms; at 44 * 10^9 an ulp is 8 * 10^-6, so only what is this near to a half
     // could round differently.
@@ -52,7 +51,6 @@ fn ln_billionths(value: u64) -> u64 {
 }
 
 /// The same in integer arithmetic, good to about 10^-35.
-#[allow(clippy::cast_possible_truncation)]
 fn ln_billionths_in_integers(value: u64) -> u64 {
     const FRACTION: u32 = 122;
     const LN_2: u128 = 0x02c5_c85f_df47_3de6_af27_8ece_600f_cbda;

@@ -34,7 +34,6 @@ impl Theta {
     pub const ALL: Theta = Theta(1 << 64);
 
     /// The number of ids of which `sample` ids below this bound are a sample, rounded; exact when the bound is [`Theta::ALL`].
-    #[allow(clippy::cast_possible_truncation)]
     #[must_use]
     pub fn estimate(self, sample: u64) -> u64 {
         if self == Theta::ALL {

@@ -77,7 +77,7 @@ fn purchases_stop_at_two_and_flags_are_united() {
     let twice = combine_bits(once, ONE_PURCHASE | CHURNED);
     assert_eq!((purchases(twice), twice & FLAGS), (2, ACTIVE | CHURNED));
     assert_eq!(combine_bits(twice, once), twice);
-    assert_eq!(combine_bits(u16::MAX, 0), FLAGS | 2 * ONE_PURCHASE);
+    assert_eq!(combine_bits(u16::MAX, 0), FLAGS | (2 * ONE_PURCHASE));
 }
 
 #[test]
