@@ -309,7 +309,8 @@ impl<'a> Rollup<'a> {
                 };
                 for (level, panes) in plan.levels.iter().zip(&mut into.levels) {
                     if level.groupings.contains(&group.grouping) {
-                        let pane = panes.entry(start.floor_to(level.slide)).or_insert_with(|| Pane::with_groupings(plan.spec.groupings.len()));
+                        let pane =
+                            panes.entry(start.floor_to(level.slide)).or_insert_with(|| Pane::with_groupings(plan.spec.groupings.len()));
                         if let Some(groups) = pane.groupings.get_mut(group.grouping) {
                             groups.add(group.hash, &group.key, &state, max_groups);
                         }

@@ -212,7 +212,12 @@ impl Attempts {
             .collect()
     }
 
-    pub(crate) fn restore(states: &[AttemptState], tuples: &mut Tuples, timeout: Millis, tuple: impl Fn(u32) -> Option<TupleId>) -> Option<Attempts> {
+    pub(crate) fn restore(
+        states: &[AttemptState],
+        tuples: &mut Tuples,
+        timeout: Millis,
+        tuple: impl Fn(u32) -> Option<TupleId>,
+    ) -> Option<Attempts> {
         let mut attempts = Attempts::default();
         for state in states {
             let held = if state.phase == Phase::Open { tuple(state.tuple)? } else { TupleId(0) };

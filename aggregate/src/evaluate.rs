@@ -60,7 +60,13 @@ struct Gap {
 pub(crate) type Baseline<'a> = dyn FnMut(usize, EventTime) -> Arc<SpikeCounts> + 'a;
 
 /// Every row of one window position, for the groupings wanted.
-pub(crate) fn rows(plan: &Plan, sources: &Sources<'_>, position: Position, groupings: &[usize], baseline: &mut Baseline<'_>) -> Vec<MetricRow> {
+pub(crate) fn rows(
+    plan: &Plan,
+    sources: &Sources<'_>,
+    position: Position,
+    groupings: &[usize],
+    baseline: &mut Baseline<'_>,
+) -> Vec<MetricRow> {
     let level = plan.level_of(position.window);
     let whole = |grouping: usize| {
         let (from, to) = (position.start, position.end);
@@ -118,24 +124,12 @@ fn baselines(plan: &Plan, position: Position, grouping: usize, counts: &mut Base
 pub(crate) fn spike_counts(plan: &Plan, sources: &Sources<'_>, window: usize, grouping: usize, end: EventTime) -> SpikeCounts {
     let position = Position::ending(plan, window, end);
     let level = plan.level_of(window);
-    let folded = fold(
-        sources,
-        level,
-        position.start,
-        position.end,
-        grouping,
-        plan.spec.max_groups,
-        Clone::clone,
-        GroupState::merge,
-    );
+    let folded = fold(sources, level, position.start, position.end, grouping, plan.spec.max_groups, Clone::clone, GroupState::merge);
     let ratios = plan.layout.spikes.get(grouping).map(Vec::as_slice).unwrap_or_default();
     let counts = |state: &GroupState| -> Vec<(u64, u64)> {
         ratios.iter().filter_map(|i| plan.layout.compiled.get(*i)).map(|c| ratio_sample(c, state)).collect()
     };
-    Folded {
-        kept: folded.kept.iter().map(|(key, state)| (key.clone(), counts(state))).collect(),
-        other: folded.other.as_ref().map(counts),
-    }
+    Folded { kept: folded.kept.iter().map(|(key, state)| (key.clone(), counts(state))).collect(), other: folded.other.as_ref().map(counts) }
 }
 
 /// Numerator and denominator of a ratio over facts or users, as sampled.
@@ -187,7 +181,8 @@ fn gaps(
 ) -> BTreeMap<(GroupKey, &'static str, &'static str), Gap> {
     let mut gaps: BTreeMap<_, Gap> = BTreeMap::new();
     for (common, finer) in finer_groupings(plan, grouping, reported) {
-        let (Some(groups), Some(fine), Some(coarse)) = (folded.get(&finer), plan.spec.groupings.get(finer), plan.spec.groupings.get(grouping))
+        let (Some(groups), Some(fine), Some(coarse)) =
+            (folded.get(&finer), plan.spec.groupings.get(finer), plan.spec.groupings.get(grouping))
         else {
             continue;
         };

@@ -121,12 +121,19 @@ impl Journeys {
     }
 
     /// Ends the runs whose time is over.
-    pub(crate) fn expire(&mut self, bound: EventTime, journeys: &[Journey], scratch: &mut Vec<(EventTime, u32)>, ended: &mut Vec<EndedRun>) {
+    pub(crate) fn expire(
+        &mut self,
+        bound: EventTime,
+        journeys: &[Journey],
+        scratch: &mut Vec<(EventTime, u32)>,
+        ended: &mut Vec<EndedRun>,
+    ) {
         self.timers.take_due(bound, scratch);
         for (time, slot) in scratch.iter() {
-            let over = self.table.get(*slot).is_some_and(|run| {
-                journeys.get(run.journey as usize).is_some_and(|j| run.started.plus(j.within) == *time)
-            });
+            let over = self
+                .table
+                .get(*slot)
+                .is_some_and(|run| journeys.get(run.journey as usize).is_some_and(|j| run.started.plus(j.within) == *time));
             if over {
                 self.end(*slot, *time, None, ended);
             }
@@ -146,7 +153,12 @@ impl Journeys {
             .collect()
     }
 
-    pub(crate) fn restore(states: &[RunState], tuples: &mut Tuples, journeys: &[Journey], tuple: impl Fn(u32) -> Option<TupleId>) -> Option<Journeys> {
+    pub(crate) fn restore(
+        states: &[RunState],
+        tuples: &mut Tuples,
+        journeys: &[Journey],
+        tuple: impl Fn(u32) -> Option<TupleId>,
+    ) -> Option<Journeys> {
         let mut restored = Journeys::default();
         for state in states {
             let within = journeys.get(state.journey as usize)?.within;

@@ -68,7 +68,11 @@ impl<V: Keyed> Table<V> {
         };
         let chunks = &self.chunks;
         self.index.insert_unique(hash, slot, |slot| {
-            chunks.get(*slot as usize / CHUNK).and_then(|c| c.get(*slot as usize % CHUNK)).and_then(Option::as_ref).map_or(0, |v| xxh3_64(v.key()))
+            chunks
+                .get(*slot as usize / CHUNK)
+                .and_then(|c| c.get(*slot as usize % CHUNK))
+                .and_then(Option::as_ref)
+                .map_or(0, |v| xxh3_64(v.key()))
         });
         self.len += 1;
         slot

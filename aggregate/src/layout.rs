@@ -24,13 +24,37 @@ pub(crate) struct Feeds {
 pub(crate) enum Program {
     Count(Slot),
     CountBy(Vec<(String, Slot)>),
-    Ratio { numerator: Slot, denominator: Slot, interval: bool },
+    Ratio {
+        numerator: Slot,
+        denominator: Slot,
+        interval: bool,
+    },
     RatioBy(Vec<(String, Slot, Slot, bool)>),
-    Mean { moment: Slot, scale: f64, low: f64, high: f64 },
-    Distribution { histogram: Slot, seconds: bool, quantiles: &'static [u32], moment: Option<(Slot, f64)>, log: Option<Slot>, label: Option<String> },
+    Mean {
+        moment: Slot,
+        scale: f64,
+        low: f64,
+        high: f64,
+    },
+    Distribution {
+        histogram: Slot,
+        seconds: bool,
+        quantiles: &'static [u32],
+        moment: Option<(Slot, f64)>,
+        log: Option<Slot>,
+        label: Option<String>,
+    },
     DistributionBy(Vec<Program>),
-    Nps { promoters: Slot, detractors: Slot, responses: Slot },
-    Apdex { satisfied: Slot, tolerated: Slot, all: Slot },
+    Nps {
+        promoters: Slot,
+        detractors: Slot,
+        responses: Slot,
+    },
+    Apdex {
+        satisfied: Slot,
+        tolerated: Slot,
+        all: Slot,
+    },
     /// Formulas over sketches and money need no slots.
     Direct,
 }
@@ -131,9 +155,9 @@ impl Allocator<'_> {
             Formula::Ratio { numerator, denominator, interval } => {
                 Program::Ratio { numerator: self.count(numerator), denominator: self.count(denominator), interval }
             }
-            Formula::RatioBy(entries) => Program::RatioBy(
-                entries.iter().map(|(label, n, d)| ((*label).to_owned(), self.count(*n), self.count(*d), false)).collect(),
-            ),
+            Formula::RatioBy(entries) => {
+                Program::RatioBy(entries.iter().map(|(label, n, d)| ((*label).to_owned(), self.count(*n), self.count(*d), false)).collect())
+            }
             Formula::Mean { of, low, high } => Program::Mean { moment: self.moment(of), scale: of.of.scale(), low, high },
             Formula::Distribution { of, quantiles, mean, geomean } => Program::Distribution {
                 histogram: self.histogram(of),
@@ -143,16 +167,17 @@ impl Allocator<'_> {
                 log: geomean.then(|| self.log(of.select)),
                 label: None,
             },
-            Formula::Nps { promoters, detractors, responses } => Program::Nps {
-                promoters: self.count(promoters),
-                detractors: self.count(detractors),
-                responses: self.count(responses),
-            },
+            Formula::Nps { promoters, detractors, responses } => {
+                Program::Nps { promoters: self.count(promoters), detractors: self.count(detractors), responses: self.count(responses) }
+            }
             Formula::Apdex { satisfied, tolerated, all } => {
                 Program::Apdex { satisfied: self.count(satisfied), tolerated: self.count(tolerated), all: self.count(all) }
             }
             Formula::JourneyRuns => Program::CountBy(
-                self.journeys().into_iter().map(|(j, name, _)| (name, self.count(Select { fact: FactKind::Journey, when: When::Journey(j) }))).collect(),
+                self.journeys()
+                    .into_iter()
+                    .map(|(j, name, _)| (name, self.count(Select { fact: FactKind::Journey, when: When::Journey(j) })))
+                    .collect(),
             ),
             Formula::JourneyStepRatio => {
                 let mut entries = Vec::new();
@@ -237,7 +262,8 @@ impl Layout {
         let carries = |kind: FactKind| dimensions.iter().all(|d| kind.carries(d));
         let fits = |metric: &Metric| metric.facts().into_iter().all(carries);
         let reported: Vec<usize> = self.compiled.iter().enumerate().filter(|(_, c)| fits(c.metric)).map(|(i, _)| i).collect();
-        let among = |names: &[&str]| reported.iter().copied().filter(|i| names.contains(&self.compiled[*i].metric.name)).collect::<Vec<_>>();
+        let among =
+            |names: &[&str]| reported.iter().copied().filter(|i| names.contains(&self.compiled[*i].metric.name)).collect::<Vec<_>>();
         self.spikes.push(if spec.spike.is_some() { among(&SPIKE_INDICATORS) } else { Vec::new() });
         self.gaps.push(among(&GAP_INDICATORS));
         self.reported.push(reported);

@@ -19,6 +19,7 @@ pub mod partition;
 pub mod plan;
 pub mod record;
 pub mod row;
+pub mod snapshot;
 pub mod spec;
 pub mod tally;
 mod ticket;

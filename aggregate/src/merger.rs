@@ -105,9 +105,12 @@ impl Merger {
     pub fn restore(plan: Arc<Plan>, state: MergerState) -> Option<Merger> {
         let fits = |store: &PaneStore| {
             store.levels.len() == plan.levels.len()
-                && store.levels.iter().flat_map(BTreeMap::values).flat_map(|p| &p.groupings).all(|g| {
-                    g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout))
-                })
+                && store
+                    .levels
+                    .iter()
+                    .flat_map(BTreeMap::values)
+                    .flat_map(|p| &p.groupings)
+                    .all(|g| g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout)))
         };
         if state.published.len() != plan.spec.windows.len() || !fits(&state.committed) {
             return None;
@@ -272,9 +275,16 @@ impl Merger {
                 self.revisions.insert(key.clone(), revision);
                 let row = match (new, old) {
                     (Some(row), _) => MetricRow { revision, ..row.clone() },
-                    (None, Some(row)) => {
-                        MetricRow { revision, value: None, lower: None, upper: None, n: 0, numerator: None, denominator: None, ..row.clone() }
-                    }
+                    (None, Some(row)) => MetricRow {
+                        revision,
+                        value: None,
+                        lower: None,
+                        upper: None,
+                        n: 0,
+                        numerator: None,
+                        denominator: None,
+                        ..row.clone()
+                    },
                     (None, None) => continue,
                 };
                 publication.rows.push(row);

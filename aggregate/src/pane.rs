@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Layout;
 use crate::measure::Sketch;
 use crate::row::GroupKey;
 use crate::spec::OTHER;
@@ -24,10 +23,6 @@ pub struct GroupState {
 }
 
 impl GroupState {
-    pub(crate) fn new(layout: &Layout, k: usize) -> GroupState {
-        GroupState { tally: Tally::new(layout), users: Sketch::new(k), sessions: Sketch::new(k) }
-    }
-
     pub(crate) fn merge(&mut self, other: &GroupState) {
         self.tally.merge(&other.tally);
         self.users.merge(&other.users);

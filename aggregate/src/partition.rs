@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::attempt::{Attempts, End, Phase, Start};
 use crate::accumulate::Accumulator;
+use crate::attempt::{Attempts, End, Phase, Start};
 use crate::catalogue::{Bits, bits};
 use crate::counters::Counters;
 use crate::dedup::{EventIds, id_hash};
@@ -214,7 +214,14 @@ impl PartitionState {
     }
 
     /// Counts a fact of the event itself and tells the marks it leaves.
-    fn stateless(&mut self, applied: &Applied<'_, '_>, fact: &Fact, task: Option<&str>, touchpoint: Option<&str>, currency: Option<&str>) -> Bits {
+    fn stateless(
+        &mut self,
+        applied: &Applied<'_, '_>,
+        fact: &Fact,
+        task: Option<&str>,
+        touchpoint: Option<&str>,
+        currency: Option<&str>,
+    ) -> Bits {
         let tuple = self.tuples.tuple(applied.base, task, touchpoint);
         self.accumulator.add(&self.plan.layout, applied.pane, tuple, fact, currency);
         self.plan.layout.marks(fact)

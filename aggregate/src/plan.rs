@@ -55,11 +55,8 @@ impl Plan {
             _ => 0,
         };
         let attribute_places = spec.groupings.iter().map(|g| g.dimensions.iter().map(place).collect()).collect();
-        let carried_kinds = layout
-            .carried
-            .iter()
-            .map(|carried| (0..FACT_KINDS).filter(|k| carried[*k]).fold(0u32, |bits, k| bits | 1 << k))
-            .collect();
+        let carried_kinds =
+            layout.carried.iter().map(|carried| (0..FACT_KINDS).filter(|k| carried[*k]).fold(0u32, |bits, k| bits | 1 << k)).collect();
         Plan { layout, levels, level_of, attribute_places, attribute_names, carried_kinds, spec }
     }
 

@@ -95,7 +95,8 @@ impl Tickets {
                 return TicketOutcome::Untracked(unknown);
             }
             None => {
-                let slot = self.table.insert(Ticket { id: id.as_bytes().into(), opened: None, last: at, responded: false, troubled: false });
+                let slot =
+                    self.table.insert(Ticket { id: id.as_bytes().into(), opened: None, last: at, responded: false, troubled: false });
                 self.timers.set(at.plus(rules.retention), slot);
                 slot
             }
@@ -168,7 +169,12 @@ impl Tickets {
             .collect()
     }
 
-    pub(crate) fn restore(states: &[TicketState], tuples: &mut Tuples, retention: Millis, tuple: impl Fn(u32) -> Option<TupleId>) -> Option<Tickets> {
+    pub(crate) fn restore(
+        states: &[TicketState],
+        tuples: &mut Tuples,
+        retention: Millis,
+        tuple: impl Fn(u32) -> Option<TupleId>,
+    ) -> Option<Tickets> {
         let mut tickets = Tickets::default();
         for state in states {
             let opened = match state.opened {
@@ -179,7 +185,8 @@ impl Tickets {
                 }
                 None => None,
             };
-            let ticket = Ticket { id: state.id.as_bytes().into(), opened, last: state.last, responded: state.responded, troubled: state.troubled };
+            let ticket =
+                Ticket { id: state.id.as_bytes().into(), opened, last: state.last, responded: state.responded, troubled: state.troubled };
             let slot = tickets.table.insert(ticket);
             tickets.timers.set(state.last.plus(retention), slot);
         }

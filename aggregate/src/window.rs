@@ -10,7 +10,7 @@ use crate::spec::OTHER;
 use crate::time::{EventTime, Millis};
 
 /// One or more stores that together hold what has been contributed.
-pub type Sources<'a> = [&'a PaneStore];
+pub(crate) type Sources<'a> = [&'a PaneStore];
 
 /// What the groups of one grouping hold in one window position.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(crate) fn fold<T>(
         cut = Some(cut.map_or(*hash, |c| c.min(*hash)));
     }
     let mut folded = Folded::default();
-    let mut put_other = |other: &mut Option<T>, state: &GroupState| match other {
+    let put_other = |other: &mut Option<T>, state: &GroupState| match other {
         Some(other) => add(other, state),
         none => *none = Some(first(state)),
     };

@@ -41,7 +41,14 @@ const fn nps(name: &'static str, help: &'static str, definition: &'static str, s
     }
 }
 
-const fn mean(name: &'static str, unit: Unit, help: &'static str, definition: &'static str, source: &'static str, formula: Formula) -> Metric {
+const fn mean(
+    name: &'static str,
+    unit: Unit,
+    help: &'static str,
+    definition: &'static str,
+    source: &'static str,
+    formula: Formula,
+) -> Metric {
     Metric { name, area: Area::Cx, unit, help, definition, interval: STUDENT, source, formula }
 }
 
@@ -49,7 +56,14 @@ const fn mean_score(instrument: Instrument, low: f64, high: f64) -> Formula {
     Formula::Mean { of: Values { select: answered(instrument), of: Amount::Micros }, low, high }
 }
 
-const fn ratio(name: &'static str, help: &'static str, definition: &'static str, source: &'static str, of: Select, among: Select) -> Metric {
+const fn ratio(
+    name: &'static str,
+    help: &'static str,
+    definition: &'static str,
+    source: &'static str,
+    of: Select,
+    among: Select,
+) -> Metric {
     Metric {
         name,
         area: Area::Cx,
@@ -75,7 +89,13 @@ const fn free_ratio(name: &'static str, help: &'static str, definition: &'static
     }
 }
 
-const fn user_ratio(name: &'static str, help: &'static str, definition: &'static str, numerator: UserExpr, denominator: UserExpr) -> Metric {
+const fn user_ratio(
+    name: &'static str,
+    help: &'static str,
+    definition: &'static str,
+    numerator: UserExpr,
+    denominator: UserExpr,
+) -> Metric {
     Metric {
         name,
         area: Area::Cx,
@@ -114,12 +134,7 @@ const fn waits(name: &'static str, help: &'static str, definition: &'static str,
         definition,
         interval: "95 % Student t of the mean; none for quantiles",
         source: ICMI,
-        formula: Formula::Distribution {
-            of: Values { select, of: Amount::Millis },
-            quantiles: &[50, 90],
-            mean: true,
-            geomean: false,
-        },
+        formula: Formula::Distribution { of: Values { select, of: Amount::Millis }, quantiles: &[50, 90], mean: true, geomean: false },
     }
 }
 
@@ -218,7 +233,13 @@ pub(super) const METRICS: &[Metric] = &[
         UserExpr::all(bits::CONVERTED),
         USERS,
     ),
-    user_ratio("referral_ratio", "Share of users who referred somebody.", "users with `referred` / `users`", UserExpr::all(bits::REFERRED), USERS),
+    user_ratio(
+        "referral_ratio",
+        "Share of users who referred somebody.",
+        "users with `referred` / `users`",
+        UserExpr::all(bits::REFERRED),
+        USERS,
+    ),
     user_ratio("purchaser_ratio", "Share of users who bought.", "users with `purchased` / `users`", UserExpr::purchases(1), USERS),
     Metric {
         name: "retention_ratio",
@@ -238,7 +259,12 @@ pub(super) const METRICS: &[Metric] = &[
         UserExpr::purchases(1),
     ),
     money("revenue", "Sum of purchases, by currency.", "sum of `amount`; n = purchases", Formula::Revenue),
-    money("average_order_value", "Mean amount of a purchase, by currency.", "`revenue` / purchases; n = purchases", Formula::AverageOrderValue),
+    money(
+        "average_order_value",
+        "Mean amount of a purchase, by currency.",
+        "`revenue` / purchases; n = purchases",
+        Formula::AverageOrderValue,
+    ),
     money("revenue_per_user", "Revenue per user seen, by currency.", "`revenue` / `users`; n = `users`", Formula::RevenuePerUser),
     money(
         "customer_lifetime_value",
@@ -247,7 +273,12 @@ pub(super) const METRICS: &[Metric] = &[
         Formula::LifetimeValue,
     ),
     count("tickets_opened", "Support tickets opened.", "first openings of tickets", Formula::Count(OPENED)),
-    count("tickets_resolved", "Resolutions of support tickets.", "every resolution, whether its opening was seen or not", Formula::Count(RESOLVED)),
+    count(
+        "tickets_resolved",
+        "Resolutions of support tickets.",
+        "every resolution, whether its opening was seen or not",
+        Formula::Count(RESOLVED),
+    ),
     user_ratio(
         "contact_ratio",
         "Share of users who opened a support ticket.",

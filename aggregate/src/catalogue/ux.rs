@@ -159,11 +159,7 @@ pub(super) const METRICS: &[Metric] = &[
         definition: "`click` interactions / `impression` interactions",
         interval: "",
         source: "IAB Click Measurement Guidelines 2009",
-        formula: Formula::Ratio {
-            numerator: interactions(Action::Click),
-            denominator: interactions(Action::Impression),
-            interval: false,
-        },
+        formula: Formula::Ratio { numerator: interactions(Action::Click), denominator: interactions(Action::Impression), interval: false },
     },
     Metric {
         name: "wait_seconds",

@@ -11,11 +11,7 @@ use crate::measure::{LogMoment, Moment};
 pub fn mean(moment: &Moment, scale: f64, possible: RangeInclusive<f64>) -> Option<Estimate> {
     let (center, half) = center_and_half(moment.n, moment.sum, moment.sum_squares, scale)?;
     let clamp = |bound: f64| bound.max(*possible.start()).min(*possible.end());
-    Some(Estimate {
-        value: center,
-        lower: half.map(|half| clamp(center - half)),
-        upper: half.map(|half| clamp(center + half)),
-    })
+    Some(Estimate { value: center, lower: half.map(|half| clamp(center - half)), upper: half.map(|half| clamp(center + half)) })
 }
 
 /// The geometric mean in seconds, with the 95 % interval of the mean logarithm, exponentiated (none of a single value); `None` of no
@@ -103,14 +99,7 @@ mod tests {
     #[test]
     fn the_interval_is_clamped_to_what_is_possible() {
         let estimate = mean(&moment(&[1_000_000, 5_000_000]), 1e6, 1.0..=5.0).unwrap();
-        assert_eq!(
-            estimate,
-            Estimate {
-                value: 3.0,
-                lower: Some(1.0),
-                upper: Some(5.0)
-            }
-        );
+        assert_eq!(estimate, Estimate { value: 3.0, lower: Some(1.0), upper: Some(5.0) });
     }
 
     #[test]
@@ -122,18 +111,8 @@ mod tests {
     #[test]
     fn large_values_that_differ_little_do_not_cancel() {
         let base = 1 << 62;
-        let (large, small) = (
-            mean(&moment(&[base, base + 2, base + 4]), 1.0, ANY).unwrap(),
-            mean(&moment(&[0, 2, 4]), 1.0, ANY).unwrap(),
-        );
-        assert_eq!(
-            spread(
-                3,
-                moment(&[base, base + 2, base + 4]).sum,
-                moment(&[base, base + 2, base + 4]).sum_squares
-            ),
-            24.0
-        );
+        let (large, small) = (mean(&moment(&[base, base + 2, base + 4]), 1.0, ANY).unwrap(), mean(&moment(&[0, 2, 4]), 1.0, ANY).unwrap());
+        assert_eq!(spread(3, moment(&[base, base + 2, base + 4]).sum, moment(&[base, base + 2, base + 4]).sum_squares), 24.0);
         assert!(large.lower.unwrap() <= large.value && small.upper.unwrap() > 4.0);
     }
 

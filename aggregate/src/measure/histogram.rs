@@ -46,12 +46,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram {
-            zeros: 0,
-            min: i64::MAX,
-            max: 0,
-            buckets: Vec::new(),
-        }
+        Histogram { zeros: 0, min: i64::MAX, max: 0, buckets: Vec::new() }
     }
 }
 
