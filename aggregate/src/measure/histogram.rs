@@ -1,10 +1,9 @@
 //! Counts in buckets of constant relative width, from which quantiles are read.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 use super::bucket::{Scale, midpoint};
+use super::insert_all;
 
 /// What the integers of a histogram stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +39,21 @@ pub struct Histogram {
     zeros: u64,
     min: i64,
     max: i64,
-    /// Index and count of the buckets that are not empty, by index.
-    buckets: Vec<(i16, u64)>,
+    /// Indices of the buckets that are not empty, ascending.
+    indices: Vec<i16>,
+    /// Of the bucket at the same place.
+    counts: Vec<u64>,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { zeros: 0, min: i64::MAX, max: 0, buckets: Vec::new() }
+        Histogram {
+            zeros: 0,
+            min: i64::MAX,
+            max: 0,
+            indices: Vec::new(),
+            counts: Vec::new(),
+        }
     }
 }
 
@@ -62,9 +69,40 @@ impl Histogram {
             return;
         }
         let index = unit.scale().bucket(value.unsigned_abs());
-        match self.buckets.binary_search_by_key(&index, |(i, _)| *i) {
-            Ok(at) => self.buckets[at].1 += 1,
-            Err(at) => self.buckets.insert(at, (index, 1)),
+        match self.place(index) {
+            Ok(at) => self.add_at(at, 1),
+            Err(at) => {
+                self.indices.insert(at, index);
+                self.counts.insert(at, 1);
+            }
+        }
+    }
+
+    /// Where the bucket is, or where it belongs.
+    #[inline]
+    fn place(&self, index: i16) -> Result<usize, usize> {
+        let (Some(first), Some(last)) = (self.indices.first(), self.indices.last()) else {
+            return Err(0);
+        };
+        if index < *first {
+            return Err(0);
+        }
+        if index > *last {
+            return Err(self.indices.len());
+        }
+        // Indices are whole and ascending, so only as many places are left to search as there are empty buckets in between.
+        let most = usize::from(index.abs_diff(*first));
+        let least = (self.indices.len() - 1).saturating_sub(usize::from(last.abs_diff(index)));
+        let end = self.indices.len().min(most + 1);
+        match self.indices[least..end].binary_search(&index) {
+            Ok(at) => Ok(least + at),
+            Err(at) => Err(least + at),
+        }
+    }
+
+    fn add_at(&mut self, at: usize, count: u64) {
+        if let Some(ours) = self.counts.get_mut(at) {
+            *ours += count;
         }
     }
 
@@ -74,40 +112,36 @@ impl Histogram {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         // Panes of one group mostly fill the same buckets, so try in place first and remember what has no place yet.
-        let mut fresh: Vec<(i16, u64)> = Vec::new();
+        let mut fresh: Vec<(usize, i16, u64)> = Vec::new();
         let mut at = 0;
-        for (index, count) in &other.buckets {
-            while self.buckets.get(at).is_some_and(|(i, _)| i < index) {
+        for (index, count) in other.buckets() {
+            while self.indices.get(at).is_some_and(|ours| *ours < index) {
                 at += 1;
             }
-            match self.buckets.get_mut(at) {
-                Some((i, n)) if i == index => *n += count,
-                _ => fresh.push((*index, *count)),
+            if self.indices.get(at) == Some(&index) {
+                self.add_at(at, count);
+            } else {
+                fresh.push((at, index, count));
             }
         }
-        if !fresh.is_empty() {
-            self.buckets = interleave(&self.buckets, &fresh);
-        }
+        insert_all(&mut self.indices, fresh.iter().map(|(at, index, _)| (*at, *index)));
+        insert_all(&mut self.counts, fresh.iter().map(|(at, _, count)| (*at, *count)));
     }
 
-    /// Empties it and keeps the memory.
-    pub fn clear(&mut self) {
-        self.zeros = 0;
-        self.min = i64::MAX;
-        self.max = 0;
-        self.buckets.clear();
+    fn buckets(&self) -> impl Iterator<Item = (i16, u64)> {
+        self.indices.iter().copied().zip(self.counts.iter().copied())
     }
 
     /// Number of values.
     #[must_use]
     pub fn n(&self) -> u64 {
-        self.zeros + self.buckets.iter().map(|(_, count)| count).sum::<u64>()
+        self.zeros + self.counts.iter().sum::<u64>()
     }
 
     /// Whether it holds no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.zeros == 0 && self.buckets.is_empty()
+        self.zeros == 0 && self.indices.is_empty()
     }
 
     /// The least value as it was added, milliseconds for [`Unit::Seconds`].
@@ -133,13 +167,13 @@ impl Histogram {
         let (min, max) = (unit.value(self.min), unit.value(self.max));
         let mut seen = u128::from(self.zeros);
         let mut estimate = if rank <= seen { 0.0 } else { max };
-        for (index, count) in &self.buckets {
+        for (index, count) in self.buckets() {
             if rank <= seen {
                 break;
             }
-            seen += u128::from(*count);
+            seen += u128::from(count);
             if rank <= seen {
-                estimate = midpoint(*index);
+                estimate = midpoint(index);
             }
         }
         let estimate = estimate.max(min).min(max);
@@ -148,19 +182,6 @@ impl Histogram {
             Unit::Count => estimate.round(),
         })
     }
-}
-
-/// Merges two sorted lists without a common index.
-fn interleave(a: &[(i16, u64)], b: &[(i16, u64)]) -> Vec<(i16, u64)> {
-    let mut merged = Vec::with_capacity(a.len() + b.len());
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-        let next = if x.0.cmp(&y.0) == Ordering::Less { a.next() } else { b.next() };
-        merged.extend(next);
-    }
-    merged.extend(a);
-    merged.extend(b);
-    merged
 }
 
 #[cfg(test)]

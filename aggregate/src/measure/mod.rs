@@ -16,3 +16,16 @@ pub use log_moment::LogMoment;
 pub use moment::Moment;
 pub use money::Money;
 pub use sketch::{ONE_PURCHASE, Sketch, Theta, combine_bits, purchases};
+
+/// Inserts each value before what is at its place now; places ascend. Everything moves once, from the end.
+fn insert_all<T: Copy>(list: &mut Vec<T>, fresh: impl DoubleEndedIterator<Item = (usize, T)> + ExactSizeIterator + Clone) {
+    let (mut end, mut left) = (list.len(), fresh.len());
+    let Some((_, filler)) = fresh.clone().next() else { return };
+    list.resize(end + left, filler);
+    for (at, value) in fresh.rev() {
+        list.copy_within(at..end, at + left);
+        left -= 1;
+        list[at + left] = value;
+        end = at;
+    }
+}

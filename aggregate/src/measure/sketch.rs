@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::insert_all;
+
 /// Lowest bit of the count of purchases: the two bits from here on are that count, all below are flags.
 pub const PURCHASES_SHIFT: u32 = 14;
 /// The bits of one purchase.
@@ -152,19 +154,11 @@ impl Sketch {
             if self.hashes.get(from) == Some(&hash) {
                 self.combine_at(from, bits);
             } else {
-                fresh.push((from, hash, bits));
+                fresh.push((from, hash, combine_bits(bits, 0)));
             }
         }
-        let mut end = self.len();
-        self.hashes.resize(end + fresh.len(), 0);
-        self.bits.resize(end + fresh.len(), 0);
-        for (before, (at, hash, bits)) in fresh.into_iter().enumerate().rev() {
-            self.hashes.copy_within(at..end, at + before + 1);
-            self.bits.copy_within(at..end, at + before + 1);
-            self.hashes[at + before] = hash;
-            self.bits[at + before] = bits;
-            end = at;
-        }
+        insert_all(&mut self.hashes, fresh.iter().map(|(at, hash, _)| (*at, *hash)));
+        insert_all(&mut self.bits, fresh.iter().map(|(at, _, bits)| (*at, *bits)));
         self.truncate();
     }
 
@@ -194,17 +188,16 @@ impl Sketch {
     /// How many ids below `theta` are in both sketches and have bits, first these and then those of `other`, that satisfy `wanted`.
     #[must_use]
     pub fn count_joined(&self, other: &Self, theta: Theta, mut wanted: impl FnMut(u16, u16) -> bool) -> u64 {
-        let mut theirs = other.ids().take(other.below(theta)).peekable();
-        let mut count = 0;
-        for (hash, bits) in self.ids().take(self.below(theta)) {
-            while theirs.peek().is_some_and(|(other, _)| *other < hash) {
-                theirs.next();
-            }
-            match theirs.peek() {
-                Some((other, other_bits)) if *other == hash => count += u64::from(wanted(bits, *other_bits)),
-                Some(_) => {}
-                None => break,
-            }
+        let (ours, theirs) = (self.below(theta), other.below(theta));
+        let (mut i, mut j, mut count) = (0, 0, 0);
+        while i < ours
+            && j < theirs
+            && let (Some((a, x)), Some((b, y))) = (self.id(i), other.id(j))
+        {
+            count += u64::from(a == b && wanted(x, y));
+            // Both in one step and without a branch: which hash is less is a coin toss.
+            i += usize::from(a <= b);
+            j += usize::from(b <= a);
         }
         count
     }
