@@ -1,1 +1,3 @@
 //! Kafka in.
+
+pub mod decode;
