@@ -1,1 +1,4 @@
 //! Results out.
+
+pub mod log;
+pub mod store;

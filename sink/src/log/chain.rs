@@ -1,0 +1,467 @@
+//! Open the log, and commit to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::open::{self, Recovered};
+use super::{BlobRef, CommitError, DataFile, Draft, Entry, Genesis, Kind, LogError, LogState, Nonce, Stager, WriterId, codec, paths};
+use crate::store::{Creation, Move, Store, StoreError};
+
+/// How the log behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Version of the results that this program computes.
+    pub results: u32,
+    /// Whether a configuration that differs from the log's is accepted, to be made official by an epoch entry.
+    pub reconfigure: bool,
+    /// Entries between checkpoints.
+    pub checkpoint_every: u64,
+    /// How often one call tries a store that fails.
+    pub attempts: u32,
+    /// Pause after the first failure; it doubles with each.
+    pub backoff: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { results: 1, reconfigure: false, checkpoint_every: 50, attempts: 5, backoff: Duration::from_millis(50) }
+    }
+}
+
+/// A commit that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its entry.
+    pub seq: u64,
+    /// Whether its files are in place. If not, the store failed after the entry; the next commit, checkpoint or start moves them.
+    pub in_place: bool,
+}
+
+/// The commit log of one pipeline, as one writer sees it.
+#[derive(Debug)]
+pub struct CommitLog {
+    store: Arc<dyn Store>,
+    options: Options,
+    writer: WriterId,
+    /// The epoch that this process works in.
+    epoch: u64,
+    state: LogState,
+    /// Entries of others that the caller has not seen.
+    others: Vec<Entry>,
+    /// Drafts of which it is not known whether they are the entry after the head.
+    pending: BTreeSet<Nonce>,
+    /// Moves of committed files that are not known to be done and durable.
+    moves: Vec<DataFile>,
+    /// Committed files that lie nowhere.
+    absent: Vec<DataFile>,
+    checkpoint: Option<u64>,
+    /// Binary files that the newest checkpoint or an entry after it names.
+    recent: BTreeSet<String>,
+}
+
+/// Wall clock in milliseconds, for people.
+pub(super) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Genesis {
+    /// A new pipeline.
+    ///
+    /// # Errors
+    /// Where there are no random numbers.
+    pub fn new(cluster: Option<String>, topics: Vec<super::Topic>, spec: serde_json::Value) -> Result<Genesis, LogError> {
+        Ok(Genesis { pipeline: Nonce::random()?, cluster, topics, least_reader: codec::VERSION, least_writer: codec::VERSION, spec })
+    }
+}
+
+impl CommitLog {
+    /// Reads the log without changing anything; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is damaged or of a later version.
+    pub async fn read(store: &dyn Store) -> Result<Option<Recovered>, LogError> {
+        let read = open::read(store).await?;
+        if let Some(found) = &read {
+            let least = found.state.identity.least_reader;
+            if least > codec::VERSION {
+                return Err(LogError::TooOld { location: store.location().to_owned(), action: "reads", least, ours: codec::VERSION });
+            }
+        }
+        Ok(read)
+    }
+
+    /// Checks the store, opens the log or begins it with `genesis`, and finishes the moves of all entries since the last checkpoint.
+    ///
+    /// # Errors
+    /// Where the output cannot be used, the log is damaged, of a later version, of another source or of another configuration.
+    pub async fn open(store: Arc<dyn Store>, genesis: Genesis, options: Options) -> Result<(CommitLog, Recovered), LogError> {
+        store.probe().await?;
+        let writer = WriterId::random()?;
+        let mut found = match open::read(&*store).await? {
+            Some(found) => found,
+            None => begin(&*store, writer, &genesis, &options).await?,
+        };
+        open::check_versions(&found.state, store.location(), options.results)?;
+        found.differences = open::compare(&found.state, &genesis, store.location())?;
+        if let (Some(differences), false) = (&found.differences, options.reconfigure) {
+            return Err(LogError::Reconfigured { location: store.location().to_owned(), differences: differences.clone() });
+        }
+        let mut log = CommitLog {
+            writer,
+            options,
+            epoch: found.state.epoch,
+            state: found.state.clone(),
+            others: Vec::new(),
+            pending: BTreeSet::new(),
+            moves: found.entries.iter().flat_map(|entry| entry.files.iter().cloned()).collect(),
+            absent: Vec::new(),
+            checkpoint: found.checkpoint,
+            recent: found.entries.iter().flat_map(Entry::binary_files).map(|f| f.path.clone()).collect(),
+            store,
+        };
+        log.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
+        log.finish_moves().await?;
+        found.absent = log.take_absent();
+        Ok((log, found))
+    }
+
+    /// What the log says.
+    #[must_use]
+    pub fn state(&self) -> &LogState {
+        &self.state
+    }
+
+    /// This writer's id; a fence changes it.
+    #[must_use]
+    pub fn writer(&self) -> WriterId {
+        self.writer
+    }
+
+    /// The epoch that this process works in.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Where everything is kept.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Stages files under this writer's present id.
+    #[must_use]
+    pub fn stager(&self) -> Stager {
+        Stager::new(Arc::clone(&self.store), self.writer)
+    }
+
+    /// Entries of other writers that were read since the last call, in order.
+    pub fn take_others(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.others)
+    }
+
+    /// Committed files that were found neither staged nor in place since the last call.
+    pub fn take_absent(&mut self) -> Vec<DataFile> {
+        std::mem::take(&mut self.absent)
+    }
+
+    /// Begins a commit on what the log says now. File names carry its nonce.
+    ///
+    /// # Errors
+    /// Where there are no random numbers.
+    pub fn draft(&self) -> Result<Draft, LogError> {
+        Ok(Draft {
+            nonce: Nonce::random()?,
+            based_on: self.state.head,
+            kind: Kind::Commit,
+            partitions: Vec::new(),
+            files: Vec::new(),
+            delta: None,
+            publication: None,
+        })
+    }
+
+    /// Makes a draft official, or says why not. After a transient error the same draft may be committed again. Where the error says that what
+    /// was staged is discarded, the staged files are gone.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub async fn commit(&mut self, draft: &Draft) -> Result<Committed, CommitError> {
+        let mut round = 0;
+        let entry = loop {
+            self.catch_up().await?;
+            if let Some(at) = self.others.iter().position(|entry| entry.nonce == draft.nonce) {
+                // An earlier attempt had landed after all.
+                break self.others.remove(at);
+            }
+            if let Err(error) = self.may_follow(draft) {
+                return Err(self.give_up(draft, error).await);
+            }
+            let entry = self.state.entry(draft, self.writer, self.options.results, now());
+            let path = paths::entry(entry.seq);
+            entry.check(&path).map_err(|error| CommitError::Refused { nonce: draft.nonce, why: error.to_string() })?;
+            let bytes = codec::encode(&entry, &path)?;
+            self.pending.insert(draft.nonce);
+            if self.create(&entry, bytes).await? {
+                // Only now, and not before the checkpoints were listed, is it part of the chain.
+                self.check_overtaken_at(&entry).await?;
+                self.advance(&entry)?;
+                break entry;
+            }
+            self.pause(round).await;
+            round += 1;
+        };
+        self.epoch = self.epoch.max(if matches!(entry.kind, Kind::Epoch { .. }) { entry.epoch } else { 0 });
+        let in_place = match self.finish_moves().await {
+            Ok(()) => true,
+            Err(error) if error.is_transient() => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Committed { seq: entry.seq, in_place })
+    }
+
+    /// Deletes what a draft staged, unless it may still become an entry. Gives whether it did.
+    ///
+    /// # Errors
+    /// Where the store fails; what remains is left to a fence.
+    pub async fn discard(&mut self, draft: &Draft) -> Result<bool, LogError> {
+        if self.pending.contains(&draft.nonce) {
+            return Ok(false);
+        }
+        let own = draft.nonce.to_string();
+        let snapshots = draft.partitions.iter().filter_map(|p| p.snapshot.as_ref()).map(|s| &s.file.path);
+        // A partition's newest snapshot may be an older one, which stays.
+        let snapshots = snapshots.filter(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(&own)));
+        let files = draft.files.iter().map(|file| &file.staged).chain(draft.delta.iter().map(|file| &file.path)).chain(snapshots);
+        // An earlier attempt may have landed and been read as another writer's entry: what it names stays.
+        let named = self.named_files();
+        for path in files.filter(|path| !named.contains(path)) {
+            self.store.delete(path).await?;
+        }
+        Ok(true)
+    }
+
+    /// Reads the entries that other writers added.
+    ///
+    /// # Errors
+    /// [`CommitError::Overtaken`] where checkpoints went past what this process has read; [`LogError`] for damage.
+    pub async fn catch_up(&mut self) -> Result<(), CommitError> {
+        let mut synced = false;
+        loop {
+            let entry = match open::read_entry(&*self.store, self.state.head.seq + 1).await {
+                Err(LogError::Store(StoreError::Missing { .. })) => break,
+                other => other?,
+            };
+            if !synced {
+                self.store.sync(paths::LOG).await?;
+                synced = true;
+            }
+            if entry.previous != self.state.head.nonce {
+                // Broken, unless a checkpoint explains it.
+                self.check_overtaken().await?;
+            }
+            self.advance(&entry)?;
+            self.others.push(entry);
+        }
+        self.check_overtaken().await
+    }
+
+    /// Moves every committed file to its place, durably. Files that lie nowhere are left for [`CommitLog::take_absent`].
+    ///
+    /// # Errors
+    /// Where the store fails; the next call goes on.
+    pub async fn finish_moves(&mut self) -> Result<(), LogError> {
+        while !self.moves.is_empty() {
+            let moves: Vec<Move> = self.moves.iter().map(|f| Move { staged: f.staged.clone(), path: f.path.clone() }).collect();
+            match self.store.publish(&moves).await {
+                Ok(()) => self.moves.clear(),
+                Err(StoreError::Missing { path, .. }) if self.moves.iter().any(|f| f.path == path) => {
+                    tracing::warn!(path, "a committed data file is neither in its place nor staged: it was moved or deleted by another program");
+                    let (absent, rest) = std::mem::take(&mut self.moves).into_iter().partition(|f| f.path == path);
+                    self.moves = rest;
+                    self.absent.extend::<Vec<DataFile>>(absent);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fences every other writer that left files which no entry names, then deletes these files. Gives the writers. For a start at which no
+    /// other process is expected: a live writer that is fenced loses what it staged.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub async fn clear_abandoned(&mut self) -> Result<Vec<WriterId>, CommitError> {
+        self.finish_moves().await?;
+        let mut writers: BTreeSet<WriterId> = self.unnamed_files().await?.into_iter().map(|(writer, _)| writer).collect();
+        writers.remove(&self.writer);
+        for writer in &writers {
+            if !self.state.fenced.contains(writer) {
+                let mut fence = self.draft()?;
+                fence.kind = Kind::Fence { fenced: *writer };
+                self.commit(&fence).await?;
+            }
+        }
+        // Whatever the fenced writers managed to commit before is in the chain now, and named.
+        self.finish_moves().await?;
+        for (_, path) in self.unnamed_files().await?.iter().filter(|(writer, _)| writers.contains(writer)) {
+            self.store.delete(path).await?;
+        }
+        Ok(writers.into_iter().collect())
+    }
+
+    /// Files below the writers' directories that the newest checkpoint or an entry after it names.
+    fn named_files(&self) -> BTreeSet<&String> {
+        let snapshots = self.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref()).map(|s| &s.file.path);
+        self.moves.iter().map(|f| &f.staged).chain(snapshots).chain(&self.recent).collect()
+    }
+
+    async fn unnamed_files(&self) -> Result<Vec<(WriterId, String)>, LogError> {
+        let named = self.named_files();
+        let mut found = Vec::new();
+        for directory in [paths::STAGING, paths::DELTA, paths::STATE] {
+            for file in self.store.list(directory).await?.into_iter().filter(|file| !named.contains(&file.path)) {
+                found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file.path)));
+            }
+        }
+        Ok(found)
+    }
+
+    fn may_follow(&mut self, draft: &Draft) -> Result<(), CommitError> {
+        if self.state.fenced.contains(&self.writer) {
+            let writer = std::mem::replace(&mut self.writer, WriterId::random()?);
+            return Err(CommitError::Fenced { writer, renamed: self.writer });
+        }
+        if self.state.epoch > self.epoch {
+            return Err(CommitError::NewerEpoch { ours: self.epoch, newest: self.state.epoch });
+        }
+        self.state.check(draft)
+    }
+
+    async fn give_up(&mut self, draft: &Draft, error: CommitError) -> CommitError {
+        let void = matches!(
+            error,
+            CommitError::Zombie { .. } | CommitError::Fenced { .. } | CommitError::NewerEpoch { .. } | CommitError::Closed { .. }
+        );
+        if void && let Err(failed) = self.discard(draft).await {
+            tracing::warn!(%failed, "files of a commit that did not happen could not be deleted; the next start deletes them");
+        }
+        error
+    }
+
+    /// Rule 2: whether the entry at its seq is this one, however the store answered.
+    async fn create(&mut self, entry: &Entry, bytes: Bytes) -> Result<bool, CommitError> {
+        let path = paths::entry(entry.seq);
+        let mut why = "the store gave no answer".to_owned();
+        for attempt in 0..self.options.attempts.max(1) {
+            if attempt > 0 {
+                self.pause(attempt - 1).await;
+            }
+            match self.store.create_if_absent(&path, bytes.clone()).await {
+                Ok(Creation::Created) => return Ok(true),
+                Ok(Creation::Exists) => {}
+                Err(error @ StoreError::Retry { .. }) => why = error.to_string(),
+                Err(error) => return Err(error.into()),
+            }
+            match open::read_entry(&*self.store, entry.seq).await {
+                Ok(found) => return Ok(found.nonce == entry.nonce),
+                // Still unknown: the create may land later, so it is tried again.
+                Err(LogError::Store(StoreError::Missing { .. })) => {}
+                Err(error) if error.is_transient() => why = error.to_string(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(CommitError::Unknown { seq: entry.seq, why })
+    }
+
+    fn advance(&mut self, entry: &Entry) -> Result<(), LogError> {
+        self.state.apply(entry).map_err(|why| LogError::Broken { path: paths::entry(entry.seq), why })?;
+        // The place after the old head is taken: no other draft can land there any more.
+        self.pending.clear();
+        self.moves.extend(entry.files.iter().cloned());
+        self.recent.extend(entry.binary_files().map(|f| f.path.clone()));
+        Ok(())
+    }
+
+    /// Whether a checkpoint shows that the head is not, or no longer, the head of the chain.
+    pub(super) async fn check_overtaken(&self) -> Result<(), CommitError> {
+        self.compare_checkpoints(self.state.head.seq, self.state.head.nonce).await
+    }
+
+    async fn check_overtaken_at(&self, entry: &Entry) -> Result<(), CommitError> {
+        match self.compare_checkpoints(entry.seq, entry.nonce).await {
+            Err(CommitError::Log(error)) if error.is_transient() => Err(CommitError::Unknown { seq: entry.seq, why: error.to_string() }),
+            other => other,
+        }
+    }
+
+    async fn compare_checkpoints(&self, seq: u64, nonce: Nonce) -> Result<(), CommitError> {
+        let newest = open::newest_checkpoint(&*self.store).await?;
+        let Some(checkpoint) = newest.filter(|newest| *newest >= seq && Some(*newest) != self.checkpoint) else { return Ok(()) };
+        if checkpoint == seq && open::read_checkpoint(&*self.store, seq).await?.state.head.nonce == nonce {
+            return Ok(());
+        }
+        Err(CommitError::Overtaken { seq, checkpoint })
+    }
+
+    /// Waits longer after each failure, by a random part, so that writers who met do not meet again.
+    async fn pause(&self, attempt: u32) {
+        let longest = self.options.backoff.saturating_mul(1 << attempt.min(8));
+        let random = Nonce::random().map_or(0, |nonce| nonce.0 >> 32);
+        let share = random as f64 / f64::from(u32::MAX);
+        tokio::time::sleep(longest.mul_f64(0.5 + share / 2.0)).await;
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(super) fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    pub(super) fn recent_files(&self) -> impl Iterator<Item = &String> {
+        self.recent.iter()
+    }
+
+    pub(super) fn entries_since_checkpoint(&self) -> u64 {
+        self.state.head.seq - self.checkpoint.unwrap_or(0)
+    }
+
+    pub(super) fn unknown(&self, seq: u64) -> CommitError {
+        CommitError::Unknown { seq, why: "the store says that a checkpoint exists, but does not show it".to_owned() }
+    }
+
+    pub(super) fn after_checkpoint(&mut self, seq: u64, blobs: &[BlobRef]) {
+        self.checkpoint = Some(seq);
+        self.recent = blobs.iter().map(|blob| blob.file.path.clone()).collect();
+    }
+}
+
+/// Writes the first entry, or finds that another process did.
+async fn begin(store: &dyn Store, writer: WriterId, genesis: &Genesis, options: &Options) -> Result<Recovered, LogError> {
+    let entry = Entry {
+        results: options.results,
+        epoch: 0,
+        seq: 0,
+        nonce: Nonce::random()?,
+        previous: Nonce::NONE,
+        writer,
+        written_at: now(),
+        kind: Kind::Genesis { genesis: genesis.clone() },
+        partitions: Vec::new(),
+        files: Vec::new(),
+        delta: None,
+        publication: None,
+    };
+    let path = paths::entry(0);
+    store.create_if_absent(&path, codec::encode(&entry, &path)?).await?;
+    match open::read(store).await? {
+        Some(found) => Ok(found),
+        None => Err(StoreError::Retry { doing: format!("beginning the log in {}", store.location()), why: "the first entry is not shown".to_owned() }.into()),
+    }
+}

@@ -1,0 +1,161 @@
+//! Rule 9: growth is bounded. A checkpoint sums the log up, so that older entries, and what only they name, can go.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::chain::CommitLog;
+use super::open::{newest_checkpoint, read_checkpoint, read_entry};
+use super::{CommitError, FileRef, LogError, LogState, Nonce, WriterId, codec, paths};
+use crate::store::{Creation, StoreError};
+
+/// The log up to one entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Who wrote it.
+    pub writer: WriterId,
+    /// Wall clock in milliseconds since 1970, for people; no rule reads it.
+    pub written_at: i64,
+    /// What the entries add up to.
+    pub state: LogState,
+    /// The binary parts.
+    pub blobs: Vec<BlobRef>,
+}
+
+/// A binary part of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// The caller's name for it.
+    pub name: String,
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileRef,
+}
+
+/// A binary part to put into a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blob {
+    /// One to be written.
+    New {
+        /// The caller's name for it.
+        name: String,
+        /// The content.
+        payload: Bytes,
+    },
+    /// One that the last checkpoint names already and that has not changed.
+    Keep(BlobRef),
+}
+
+/// What a collection of garbage removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Entries.
+    pub entries: u64,
+    /// Older checkpoints.
+    pub checkpoints: u64,
+    /// Deltas, snapshots and binary parts of checkpoints.
+    pub files: u64,
+}
+
+impl CommitLog {
+    /// Whether enough entries were added since the last checkpoint.
+    #[must_use]
+    pub fn checkpoint_due(&self) -> bool {
+        self.entries_since_checkpoint() >= self.options().checkpoint_every
+    }
+
+    /// Sums the log up to its head, with what the caller has computed from exactly the entries up to it. Gives the refs of the binary parts, in
+    /// the order given.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] while entries of other writers wait in [`CommitLog::take_others`], since the caller's parts cannot contain them.
+    pub async fn checkpoint(&mut self, blobs: Vec<Blob>) -> Result<Vec<BlobRef>, CommitError> {
+        let nonce = Nonce::random()?;
+        if self.has_others() {
+            return Err(CommitError::Refused { nonce, why: "a checkpoint has to contain the entries of other writers first".to_owned() });
+        }
+        self.check_overtaken().await?;
+        self.finish_moves().await?;
+        let seq = self.state().head.seq;
+        let mut parts = Vec::with_capacity(blobs.len());
+        let mut new = Vec::new();
+        for blob in blobs {
+            parts.push(match blob {
+                Blob::Keep(part) => part,
+                Blob::New { name, payload } => {
+                    let file = self.stager().state(nonce, seq, &name, &payload).await?;
+                    new.push(file.path.clone());
+                    BlobRef { name, file }
+                }
+            });
+        }
+        let checkpoint = Checkpoint { writer: self.writer(), written_at: super::chain::now(), state: self.state().clone(), blobs: parts };
+        let path = paths::checkpoint(seq);
+        let bytes = codec::encode(&checkpoint, &path)?;
+        match self.store().create_if_absent(&path, bytes).await {
+            Ok(Creation::Created) => {}
+            Err(error @ StoreError::Fatal { .. }) => return Err(error.into()),
+            answer => {
+                // Rule 2 holds here too: only the file tells whose checkpoint it is.
+                let theirs = match read_checkpoint(self.store(), seq).await {
+                    Err(LogError::Store(StoreError::Missing { .. })) => return Err(answer.err().map_or_else(|| self.unknown(seq), Into::into)),
+                    other => other?,
+                };
+                if theirs.state.head != self.state().head {
+                    return Err(CommitError::Overtaken { seq, checkpoint: seq });
+                }
+                if theirs != checkpoint {
+                    for path in new.iter().filter(|path| !theirs.blobs.iter().any(|blob| blob.file.path == **path)) {
+                        self.store().delete(path).await?;
+                    }
+                    self.after_checkpoint(seq, &theirs.blobs);
+                    return Ok(theirs.blobs);
+                }
+            }
+        }
+        self.after_checkpoint(seq, &checkpoint.blobs);
+        Ok(checkpoint.blobs)
+    }
+
+    /// Removes the entries up to the newest checkpoint, the older checkpoints, and the files that only these name. Data files are never
+    /// touched. A crash in between leaves nothing behind that the next call does not remove: what names a file goes after the file.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn collect_garbage(&self) -> Result<Collected, LogError> {
+        let store = self.store();
+        let mut collected = Collected::default();
+        let Some(newest) = newest_checkpoint(store).await? else { return Ok(collected) };
+        let checkpoint = read_checkpoint(store, newest).await?;
+        let snapshots = checkpoint.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
+        let mut keep: BTreeSet<String> = checkpoint.blobs.iter().map(|blob| &blob.file).chain(snapshots.map(|s| &s.file)).map(|f| f.path.clone()).collect();
+        keep.extend(self.recent_files().cloned());
+
+        for seq in older(store.list(paths::LOG).await?, newest + 1) {
+            let entry = read_entry(store, seq).await?;
+            for file in entry.binary_files().filter(|file| !keep.contains(&file.path)) {
+                store.delete(&file.path).await?;
+                collected.files += 1;
+            }
+            store.delete(&paths::entry(seq)).await?;
+            collected.entries += 1;
+        }
+        for seq in older(store.list(paths::CHECKPOINT).await?, newest) {
+            let old = read_checkpoint(store, seq).await?;
+            let snapshots = old.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
+            for file in old.blobs.iter().map(|blob| &blob.file).chain(snapshots.map(|s| &s.file)).filter(|file| !keep.contains(&file.path)) {
+                store.delete(&file.path).await?;
+                collected.files += 1;
+            }
+            store.delete(&paths::checkpoint(seq)).await?;
+            collected.checkpoints += 1;
+        }
+        Ok(collected)
+    }
+}
+
+/// The numbered files below a seq, oldest first.
+fn older(files: Vec<crate::store::Listed>, below: u64) -> Vec<u64> {
+    files.iter().filter_map(|file| paths::seq(&file.path)).filter(|seq| *seq < below).collect()
+}
