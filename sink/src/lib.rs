@@ -1,1 +1,4 @@
 //! Results out.
+
+pub mod gauges;
+pub mod table;
