@@ -63,27 +63,27 @@ impl AttemptColumns {
     pub(super) fn write(&mut self, row: usize, topic: &str, partition: i32, attempt: &AttemptRow<'_>) {
         let columns = &mut self.fixed;
         columns.time.set(row, attempt.time);
-        columns.started.set_some(row, attempt.started);
+        columns.started.set(row, attempt.started);
         columns.attempt_id.set(row, attempt.attempt_id);
         columns.task.set(row, attempt.task);
-        columns.user_id.set_some(row, attempt.user_id);
+        columns.user_id.set(row, attempt.user_id);
         columns.outcome.set(row, attempt.outcome.as_str());
         columns.inferred.set(row, attempt.inferred);
-        columns.duration_ms.set_some(row, attempt.duration_ms);
-        columns.clicks.set_some(row, attempt.clicks);
+        columns.duration_ms.set(row, attempt.duration_ms);
+        columns.clicks.set(row, attempt.clicks);
         columns.errors.set(row, attempt.errors);
         let [product, platform, channel, version, country, segment] = attempt.common;
-        columns.product.set_some(row, product);
-        columns.platform.set_some(row, platform);
-        columns.channel.set_some(row, channel);
-        columns.version.set_some(row, version);
-        columns.country.set_some(row, country);
-        columns.segment.set_some(row, segment);
+        columns.product.set(row, product);
+        columns.platform.set(row, platform);
+        columns.channel.set(row, channel);
+        columns.version.set(row, version);
+        columns.country.set(row, country);
+        columns.segment.set(row, segment);
         columns.topic.set(row, topic);
         columns.partition.set(row, partition);
-        columns.offset.set_some(row, attempt.offset);
+        columns.offset.set(row, attempt.offset);
         for (column, value) in self.attributes.iter_mut().zip(attempt.attributes) {
-            column.set_some(row, *value);
+            column.set(row, *value);
         }
     }
 }

@@ -33,18 +33,12 @@ macro_rules! column {
         pub(super) struct $name($builder);
 
         impl $name {
-            /// Sets the value of a row; rows are set in ascending order.
+            /// Sets the value of a row, or leaves it null; rows are set in ascending order.
             #[inline]
-            pub(super) fn set(&mut self, row: usize, $v: $value) {
-                self.fill(row);
-                self.0.append_value($convert);
-            }
-
-            /// Sets the value of a row, or leaves it null.
-            #[inline]
-            pub(super) fn set_some(&mut self, row: usize, value: Option<$value>) {
-                if let Some(value) = value {
-                    self.set(row, value);
+            pub(super) fn set<'v>(&mut self, row: usize, value: impl Into<Option<$value>>) {
+                if let Some($v) = value.into() {
+                    self.fill(row);
+                    self.0.append_value($convert);
                 }
             }
 
@@ -76,11 +70,11 @@ macro_rules! column {
 
 column! {
     /// UTF-8 text.
-    Text(StringBuilder), DataType::Utf8, StringBuilder::with_capacity(0, 0), &str, |value| value
+    Text(StringBuilder), DataType::Utf8, StringBuilder::with_capacity(0, 0), &'v str, |value| value
 }
 column! {
     /// Bytes.
-    Blob(BinaryBuilder), DataType::Binary, BinaryBuilder::with_capacity(0, 0), &[u8], |value| value
+    Blob(BinaryBuilder), DataType::Binary, BinaryBuilder::with_capacity(0, 0), &'v [u8], |value| value
 }
 column! {
     /// 64-bit integer.

@@ -66,21 +66,21 @@ impl EventColumns {
         self.topic.set(row, record.topic);
         self.partition.set(row, record.partition);
         self.offset.set(row, record.offset);
-        self.record_timestamp.set_some(row, record.timestamp.map(EventTime));
-        self.event_id.set_some(row, event.event_id);
-        self.user_id.set_some(row, event.user_id);
-        self.session_id.set_some(row, event.session_id);
+        self.record_timestamp.set(row, record.timestamp.map(EventTime));
+        self.event_id.set(row, event.event_id);
+        self.user_id.set(row, event.user_id);
+        self.session_id.set(row, event.session_id);
         let [product, platform, channel, version, country, segment] = event.common;
-        self.product.set_some(row, product);
-        self.platform.set_some(row, platform);
-        self.channel.set_some(row, channel);
-        self.version.set_some(row, version);
-        self.country.set_some(row, country);
-        self.segment.set_some(row, segment);
+        self.product.set(row, product);
+        self.platform.set(row, platform);
+        self.channel.set(row, channel);
+        self.version.set(row, version);
+        self.country.set(row, country);
+        self.segment.set(row, segment);
         if !event.attributes.is_empty() {
             scratch.clear();
             write_json(scratch, event.attributes);
-            self.attributes.set(row, scratch);
+            self.attributes.set(row, scratch.as_str());
         }
         self.write_body(row, &event.body);
     }
@@ -105,7 +105,7 @@ impl EventColumns {
                 effort,
             } => {
                 self.write_attempt(row, Some(task), Some(attempt_id));
-                self.reason.set_some(row, reason);
+                self.reason.set(row, reason);
                 self.write_effort(row, effort);
             }
             Body::Error {
@@ -118,7 +118,7 @@ impl EventColumns {
                 self.write_attempt(row, task, attempt_id);
                 self.code.set(row, code);
                 self.severity.set(row, severity.as_str());
-                self.message.set_some(row, message);
+                self.message.set(row, message);
             }
             Body::Interaction {
                 action,
@@ -126,8 +126,8 @@ impl EventColumns {
                 latency_ms,
             } => {
                 self.action.set(row, action.as_str());
-                self.target.set_some(row, target);
-                self.latency_ms.set_some(row, latency_ms);
+                self.target.set(row, target);
+                self.latency_ms.set(row, latency_ms);
             }
             Body::SurveyShown {
                 instrument,
@@ -137,8 +137,8 @@ impl EventColumns {
             } => {
                 self.instrument.set(row, instrument.as_str());
                 self.scope.set(row, scope.as_str());
-                self.task.set_some(row, task);
-                self.touchpoint.set_some(row, touchpoint);
+                self.task.set(row, task);
+                self.touchpoint.set(row, touchpoint);
             }
             Body::SurveyResponse {
                 instrument,
@@ -151,18 +151,18 @@ impl EventColumns {
                 self.instrument.set(row, instrument.as_str());
                 self.score.set(row, score_micros);
                 self.scope.set(row, scope.as_str());
-                self.task.set_some(row, task);
-                self.touchpoint.set_some(row, touchpoint);
-                self.comment.set_some(row, comment);
+                self.task.set(row, task);
+                self.touchpoint.set(row, touchpoint);
+                self.comment.set(row, comment);
             }
             Body::Feedback {
                 text,
                 sentiment_micros,
                 touchpoint,
             } => {
-                self.text.set_some(row, text);
-                self.sentiment.set_some(row, sentiment_micros);
-                self.touchpoint.set_some(row, touchpoint);
+                self.text.set(row, text);
+                self.sentiment.set(row, sentiment_micros);
+                self.touchpoint.set(row, touchpoint);
             }
             Body::Ticket {
                 action: _,
@@ -172,29 +172,29 @@ impl EventColumns {
                 touchpoint,
             } => {
                 self.ticket_id.set(row, ticket_id);
-                self.category.set_some(row, category);
-                self.priority.set_some(row, priority);
-                self.touchpoint.set_some(row, touchpoint);
+                self.category.set(row, category);
+                self.priority.set(row, priority);
+                self.touchpoint.set(row, touchpoint);
             }
             Body::SignedUp | Body::Referred => {}
-            Body::Converted { plan } => self.plan.set_some(row, plan),
+            Body::Converted { plan } => self.plan.set(row, plan),
             Body::Purchased { amount_micros, currency } => {
                 self.amount.set(row, amount_micros);
-                self.currency.set_some(row, currency);
+                self.currency.set(row, currency);
             }
-            Body::Churned { reason } => self.reason.set_some(row, reason),
+            Body::Churned { reason } => self.reason.set(row, reason),
         }
     }
 
     fn write_attempt(&mut self, row: usize, task: Option<&str>, attempt_id: Option<&str>) {
-        self.task.set_some(row, task);
-        self.attempt_id.set_some(row, attempt_id);
+        self.task.set(row, task);
+        self.attempt_id.set(row, attempt_id);
     }
 
     fn write_effort(&mut self, row: usize, effort: Effort) {
-        self.duration_ms.set_some(row, effort.duration_ms);
-        self.clicks.set_some(row, effort.clicks);
-        self.errors.set_some(row, effort.errors);
+        self.duration_ms.set(row, effort.duration_ms);
+        self.clicks.set(row, effort.clicks);
+        self.errors.set(row, effort.errors);
     }
 }
 

@@ -135,13 +135,13 @@ fn columns_of(rows: &[&MetricRow], spec: &Spec, groupings: &Groupings) -> Result
             .by_index
             .get(row.grouping)
             .ok_or_else(|| unknown("grouping", row.grouping, spec.groupings.len()))?;
-        columns.head.window.set(i, &window.name);
+        columns.head.window.set(i, window.name.as_str());
         columns.head.window_start.set(i, row.window_start);
         columns.head.window_end.set(i, row.window_end);
-        columns.head.grouping.set(i, &grouping.name);
+        columns.head.grouping.set(i, grouping.name.as_str());
         for (value, column) in row.group.iter().zip(&grouping.columns) {
             if let Some(column) = columns.dimensions.get_mut(*column) {
-                column.set_some(i, value.as_deref());
+                column.set(i, value.as_deref());
             }
         }
         columns.tail.write(i, row);
@@ -154,13 +154,13 @@ impl Tail {
         let long = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.metric.set(i, row.metric);
         self.stat.set(i, row.stat);
-        self.label.set_some(i, row.label.as_deref());
-        self.value.set_some(i, row.value);
-        self.lower.set_some(i, row.lower);
-        self.upper.set_some(i, row.upper);
+        self.label.set(i, row.label.as_deref());
+        self.value.set(i, row.value);
+        self.lower.set(i, row.lower);
+        self.upper.set(i, row.upper);
         self.n.set(i, long(row.n));
-        self.numerator.set_some(i, row.numerator.map(long));
-        self.denominator.set_some(i, row.denominator.map(long));
+        self.numerator.set(i, row.numerator.map(long));
+        self.denominator.set(i, row.denominator.map(long));
         self.revision.set(i, i32::try_from(row.revision).unwrap_or(i32::MAX));
     }
 }

@@ -27,11 +27,11 @@ impl RejectColumns {
         self.topic.set(row, record.topic);
         self.partition.set(row, record.partition);
         self.offset.set(row, record.offset);
-        self.record_timestamp.set_some(row, record.timestamp.map(EventTime));
-        self.key.set_some(row, record.key);
+        self.record_timestamp.set(row, record.timestamp.map(EventTime));
+        self.key.set(row, record.key);
         self.headers.push(record.headers);
         self.reason.set(row, reject.reason.as_str());
-        self.field.set_some(row, (!reject.field.is_empty()).then_some(reject.field));
+        self.field.set(row, (!reject.field.is_empty()).then_some(reject.field));
         match record.value {
             Some(value) if value.len() > limit => {
                 let detail = format!(
@@ -39,11 +39,11 @@ impl RejectColumns {
                     reject.detail,
                     value.len()
                 );
-                self.detail.set(row, &detail);
+                self.detail.set(row, detail.as_str());
             }
             value => {
-                self.value.set_some(row, value);
-                self.detail.set(row, &reject.detail);
+                self.value.set(row, value);
+                self.detail.set(row, reject.detail.as_str());
             }
         }
     }
