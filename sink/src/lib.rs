@@ -1,4 +1,6 @@
 //! Results out.
 
+pub mod gauges;
 pub mod log;
 pub mod store;
+pub mod table;

@@ -1,0 +1,58 @@
+//! What the page is built from.
+
+use std::sync::Arc;
+
+use tidegauge_aggregate::row::{GroupKey, MetricRow};
+
+/// What the page has to know of one metric of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyMeta {
+    /// Name in the catalogue: `task_success_ratio`.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub help: String,
+    /// Label names for what stands in braces after the name: none, one (`severity`) or two (`journey`, `step`).
+    pub labels: &'static [&'static str],
+    /// Whether it has more than one stat, and so a label `stat`.
+    pub has_stats: bool,
+    /// Whether it counts something other than distinct ids, and so exists as a counter too.
+    pub counter: bool,
+}
+
+/// Live values of the exported windows and groupings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveSnapshot {
+    /// The value so far of each exported window position. A row without a value stands for a group that is still held although the indicator
+    /// is absent: only its `_samples` appear.
+    pub rows: Vec<MetricRow>,
+    /// What has been counted since the process started.
+    pub totals: Vec<Total>,
+    /// Facts of each group in the longest exported window: who stays when there are too many series.
+    pub facts: Vec<GroupFacts>,
+}
+
+/// One counter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Total {
+    /// Name of the metric, as in the catalogue.
+    pub metric: &'static str,
+    /// Index into [`tidegauge_aggregate::spec::Spec::groupings`].
+    pub grouping: usize,
+    /// The group.
+    pub group: GroupKey,
+    /// What stands in braces after the metric's name.
+    pub label: Option<Arc<str>>,
+    /// How many.
+    pub value: u64,
+}
+
+/// How busy a group is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupFacts {
+    /// Index into [`tidegauge_aggregate::spec::Spec::groupings`].
+    pub grouping: usize,
+    /// The group.
+    pub group: GroupKey,
+    /// Its facts in the longest exported window.
+    pub facts: u64,
+}
