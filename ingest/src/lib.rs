@@ -1,1 +1,5 @@
 //! Kafka in.
+
+pub mod embedded;
+pub mod kafka;
+pub mod source;
