@@ -1,3 +1,6 @@
 //! Kafka in.
 
 pub mod decode;
+pub mod embedded;
+pub mod kafka;
+pub mod source;

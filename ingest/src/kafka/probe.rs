@@ -1,0 +1,245 @@
+//! `check --connect`: can the brokers be reached, do the topics exist, may this user read them?
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use tidegauge_aggregate::record::Record;
+
+use super::reader::hand_over;
+use super::rebalance::explain;
+use super::settings::{self, Settings};
+use super::{cluster, unanswered};
+use crate::source::{PartitionRef, SourceError, Watermarks};
+
+/// What a probe found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// The cluster's id, where it has one.
+    pub cluster_id: Option<String>,
+    /// `host:port` of every broker.
+    pub brokers: Vec<String>,
+    /// The topics of the configuration that exist and can be read; regular expressions are left to the subscription.
+    pub topics: Vec<ProbedTopic>,
+    /// What would keep the pipeline from running, each with what to do about it.
+    pub problems: Vec<String>,
+}
+
+/// One topic that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbedTopic {
+    /// Its name.
+    pub name: String,
+    /// Its partitions in order, with what the broker holds of each.
+    pub partitions: Vec<(i32, Watermarks)>,
+}
+
+/// Connects and looks. An error means that the cluster could not be reached at all; lesser problems are in the result.
+pub fn probe(settings: &Settings, limit: Duration) -> Result<Probe, SourceError> {
+    let deadline = Instant::now() + limit;
+    let consumer: BaseConsumer<Collector> = settings
+        .plain_consumer()?
+        .create_with_context(Collector::default())
+        .map_err(|error| settings::client_error(&error))?;
+    let metadata = connect(&consumer, settings, deadline)?;
+    let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+    let mut found = Probe {
+        cluster_id: cluster::cluster_id(&consumer, left()),
+        brokers: metadata
+            .brokers()
+            .iter()
+            .map(|broker| format!("{}:{}", broker.host(), broker.port()))
+            .collect(),
+        ..Probe::default()
+    };
+    found.brokers.sort_unstable();
+    for name in settings.topics.iter().filter(|name| !name.starts_with('^')) {
+        match probe_topic(&consumer, name, &metadata, left()) {
+            Ok(topic) => found.topics.push(topic),
+            Err(problem) => found.problems.push(problem),
+        }
+    }
+    found.problems.extend(probe_group(settings, &found.topics, left()));
+    Ok(found)
+}
+
+/// Hands up to `count` of the newest records of a topic to `each`, without joining the group.
+pub fn sample(
+    settings: &Settings,
+    topic: &ProbedTopic,
+    count: usize,
+    limit: Duration,
+    each: &mut dyn FnMut(&Record<'_>),
+) -> Result<usize, SourceError> {
+    let deadline = Instant::now() + limit;
+    let consumer: BaseConsumer<Collector> = settings
+        .consumer()?
+        .create_with_context(Collector::default())
+        .map_err(|error| settings::client_error(&error))?;
+    let mut list = TopicPartitionList::with_capacity(topic.partitions.len());
+    let wanted = i64::try_from(count).unwrap_or(i64::MAX);
+    for (partition, Watermarks { low, high }) in topic.partitions.iter().filter(|(_, marks)| marks.high > marks.low) {
+        let start = high.saturating_sub(wanted).max(*low);
+        list.add_partition_offset(&topic.name, *partition, Offset::Offset(start))
+            .map_err(|error| unanswered("a sample", &error))?;
+    }
+    let mut open = list.count();
+    consumer.assign(&list).map_err(|error| unanswered("a sample", &error))?;
+    let mut seen = 0;
+    while seen < count && open > 0 && Instant::now() < deadline {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                use rdkafka::Message;
+                hand_over(&PartitionRef::new(message.topic(), message.partition()), &message, each);
+                seen += 1;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(error)) => return Err(unanswered(&format!("a sample of topic {:?}", topic.name), &error)),
+            None => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: Instant) -> Result<Metadata, SourceError> {
+    loop {
+        let error = match consumer.fetch_metadata(None, Duration::from_secs(1)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => error,
+        };
+        // Serves the error callback, which has the reasons.
+        while consumer.poll(Duration::ZERO).is_some() {}
+        let refused = consumer.context().worst().filter(|(code, _)| explain(*code).is_some());
+        if refused.is_some() || Instant::now() >= deadline {
+            return Err(unreachable(settings, consumer.context(), &error));
+        }
+    }
+}
+
+fn unreachable(settings: &Settings, seen: &Collector, error: &KafkaError) -> SourceError {
+    let brokers = &settings.brokers;
+    let message = match seen.worst() {
+        Some((code, reason)) => {
+            let advice = explain(code).unwrap_or(
+                "check kafka.brokers, that the brokers are up, that this host may connect to them, and that kafka.security matches the listener's \
+                 protocol",
+            );
+            format!("kafka.brokers: {brokers}: {reason} ({code}); {advice}")
+        }
+        None => format!("kafka.brokers: {brokers}: no answer in time: {error}; check kafka.brokers and that this host may connect to them"),
+    };
+    SourceError { fatal: true, message }
+}
+
+fn probe_topic(consumer: &BaseConsumer<Collector>, name: &str, all: &Metadata, limit: Duration) -> Result<ProbedTopic, String> {
+    let metadata = consumer
+        .fetch_metadata(Some(name), limit)
+        .map_err(|error| format!("topic {name:?}: no metadata: {error}"))?;
+    let topic = metadata
+        .topics()
+        .iter()
+        .find(|topic| topic.name() == name)
+        .ok_or_else(|| missing(name, all))?;
+    if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
+        return Err(match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => missing(name, all),
+            other => format!("topic {name:?}: {other}; {}", explain(other).unwrap_or("see the broker's log")),
+        });
+    }
+    let mut partitions = Vec::with_capacity(topic.partitions().len());
+    for partition in topic.partitions() {
+        let reference = PartitionRef::new(name, partition.id());
+        let watermarks = cluster::watermarks(consumer, &reference, limit).map_err(|error| {
+            let advice = error
+                .rdkafka_error_code()
+                .and_then(explain)
+                .unwrap_or("check that its leader is up");
+            format!("{reference}: the broker does not tell its offsets: {error}; {advice}")
+        })?;
+        partitions.push((partition.id(), watermarks));
+    }
+    partitions.sort_unstable_by_key(|(partition, _)| *partition);
+    Ok(ProbedTopic {
+        name: name.to_owned(),
+        partitions,
+    })
+}
+
+fn missing(name: &str, all: &Metadata) -> String {
+    let visible = |topic: &&MetadataTopic| !topic.name().starts_with("__");
+    let mut names: Vec<_> = all.topics().iter().filter(visible).map(MetadataTopic::name).collect();
+    names.sort_unstable();
+    names.truncate(20);
+    let others = if names.is_empty() {
+        "this user sees no topics".to_owned()
+    } else {
+        format!("this user sees: {}", names.join(", "))
+    };
+    format!("topic {name:?} does not exist, or this user may not see it; create it, correct kafka.topics, or grant DESCRIBE ({others})")
+}
+
+/// Whether the group's offsets can be read, which needs what joining it needs.
+fn probe_group(settings: &Settings, topics: &[ProbedTopic], limit: Duration) -> Option<String> {
+    let (topic, partition) = topics
+        .iter()
+        .find_map(|topic| topic.partitions.first().map(|(partition, _)| (&topic.name, *partition)))?;
+    let problem = |error: &KafkaError| {
+        let advice = error
+            .rdkafka_error_code()
+            .and_then(explain)
+            .unwrap_or("check that the group coordinator is up");
+        format!("kafka.group_id {:?} cannot be used: {error}; {advice}", settings.group_id)
+    };
+    let consumer: BaseConsumer<Collector> = match settings.consumer() {
+        Ok(config) => config
+            .create_with_context(Collector::default())
+            .map_err(|error| problem(&error))
+            .ok()?,
+        Err(error) => return Some(error.message),
+    };
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    match consumer.committed_offsets(list, limit) {
+        Ok(found) => found
+            .elements()
+            .iter()
+            .find_map(|element| element.error().err())
+            .map(|error| problem(&error)),
+        Err(error) => Some(problem(&error)),
+    }
+}
+
+/// Keeps the errors that librdkafka reports while it tries.
+#[derive(Default)]
+struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
+
+impl Collector {
+    /// The error that tells most: one that does not go away by itself, else the first one about a broker.
+    fn worst(&self) -> Option<(RDKafkaErrorCode, String)> {
+        let errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasting = errors.iter().find(|(code, _)| explain(*code).is_some());
+        let specific = errors.iter().find(|(code, _)| *code != RDKafkaErrorCode::AllBrokersDown);
+        lasting.or(specific).or(errors.first()).cloned()
+    }
+}
+
+impl ClientContext for Collector {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // The error callback repeats what matters.
+        tracing::debug!(target: "librdkafka", ?level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        let mut errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < 64 {
+            errors.push((code, reason.to_owned()));
+        }
+    }
+}
+
+impl ConsumerContext for Collector {}
