@@ -7,6 +7,7 @@ use tidegauge_aggregate::spec::Spec;
 
 use super::RefRow;
 use super::fact::{Fact, Kind};
+use super::ratios::{abandonment, counts, failure, negative_feedback, success, with_errors};
 use super::stats;
 use super::users::{Ids, Users, both};
 use super::windows::Key;
@@ -140,12 +141,6 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What counts and of how many, over facts.
-fn counts(facts: &[&Fact], holds: impl Fn(&Kind) -> Option<bool>) -> (u64, u64) {
-    let judged: Vec<bool> = facts.iter().filter_map(|fact| holds(&fact.kind)).collect();
-    (judged.iter().filter(|j| **j).count() as u64, judged.len() as u64)
-}
-
 fn number(facts: &[&Fact], holds: impl Fn(&Kind) -> bool) -> usize {
     facts.iter().filter(|fact| holds(&fact.kind)).count()
 }
@@ -153,70 +148,6 @@ fn number(facts: &[&Fact], holds: impl Fn(&Kind) -> bool) -> usize {
 fn values(facts: &[&Fact], value: impl Fn(&Kind) -> Option<i64>) -> Vec<i64> {
     facts.iter().filter_map(|fact| value(&fact.kind)).collect()
 }
-
-type Counts = fn(&[&Fact]) -> (u64, u64);
-
-fn outcome_counts(facts: &[&Fact], wanted: Outcome) -> (u64, u64) {
-    counts(facts, |k| match k {
-        Kind::Attempt { outcome, .. } => Some(*outcome == wanted),
-        _ => None,
-    })
-}
-
-fn success(facts: &[&Fact]) -> (u64, u64) {
-    outcome_counts(facts, Outcome::Success)
-}
-
-fn failure(facts: &[&Fact]) -> (u64, u64) {
-    outcome_counts(facts, Outcome::Failure)
-}
-
-fn abandonment(facts: &[&Fact]) -> (u64, u64) {
-    outcome_counts(facts, Outcome::Abandoned)
-}
-
-fn with_errors(facts: &[&Fact]) -> (u64, u64) {
-    counts(facts, |k| match k {
-        Kind::Attempt { errors, .. } => Some(*errors > 0),
-        _ => None,
-    })
-}
-
-fn negative_feedback(facts: &[&Fact]) -> (u64, u64) {
-    counts(facts, |k| match k {
-        Kind::Feedback {
-            sentiment: Some(sentiment),
-        } => Some(*sentiment < -50_000),
-        _ => None,
-    })
-}
-
-fn churn(facts: &[&Fact]) -> (u64, u64) {
-    let users = Users::of(facts);
-    (both(&users.churned, &users.all), users.all.len() as u64)
-}
-
-fn contact(facts: &[&Fact]) -> (u64, u64) {
-    let users = Users::of(facts);
-    (both(&users.contacted, &users.all), users.all.len() as u64)
-}
-
-/// The ratios of `consistency_gap`.
-pub const ATTEMPT_RATIOS: [(&str, Counts); 3] = [
-    ("task_success_ratio", success),
-    ("task_error_ratio", with_errors),
-    ("task_abandonment_ratio", abandonment),
-];
-
-/// The ratios of `spike_excess`.
-pub const SPIKES: [(&str, Counts); 6] = [
-    ("task_error_ratio", with_errors),
-    ("task_failure_ratio", failure),
-    ("task_abandonment_ratio", abandonment),
-    ("churn_ratio", churn),
-    ("contact_ratio", contact),
-    ("negative_feedback_ratio", negative_feedback),
-];
 
 /// The UX table, without what is over users.
 pub fn ux(rows: &mut Rows<'_>, facts: &[&Fact]) {

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod decimal;
 pub mod decode;
+pub mod engine;
 pub mod fact;
 pub mod golden;
 pub mod indicators;
@@ -12,6 +13,8 @@ pub mod json;
 pub mod partition;
 pub mod random;
 pub mod random_event;
+pub mod random_field;
+pub mod ratios;
 pub mod stats;
 pub mod tickets;
 pub mod time;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegauge_aggregate::spec::{Dimension, OTHER, Spec};
 
 use super::fact::Fact;
-use super::indicators::{self, ATTEMPT_RATIOS, Rows};
+use super::indicators::{self, Rows};
+use super::ratios::{ATTEMPT_RATIOS, SPIKES};
 use super::users::Users;
 use super::{RefRow, stats};
 
@@ -56,7 +57,7 @@ pub fn rows(spec: &Spec, facts: &[Fact]) -> Vec<RefRow> {
             indicators::over_users(&mut rows, facts, &users);
             indicators::retention(&mut rows, &users, &Users::of(before(1)));
             if let Some(spike) = spec.spike.filter(|spike| spike.window == w) {
-                for (name, counts) in indicators::SPIKES {
+                for (name, counts) in SPIKES {
                     let baseline: Vec<(u64, u64)> = (1..=spike.baseline / window.size).map(|i| counts(before(i))).collect();
                     let (k1, n1) = counts(facts);
                     if let Some((value, lower, upper)) = stats::spike(k1, n1, &baseline) {
