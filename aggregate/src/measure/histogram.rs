@@ -132,6 +132,15 @@ impl Histogram {
         self.indices.iter().copied().zip(self.counts.iter().copied())
     }
 
+    /// Empties it and keeps the memory.
+    pub fn clear(&mut self) {
+        self.zeros = 0;
+        self.min = i64::MAX;
+        self.max = 0;
+        self.indices.clear();
+        self.counts.clear();
+    }
+
     /// Number of values.
     #[must_use]
     pub fn n(&self) -> u64 {
