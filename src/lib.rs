@@ -1,3 +1,6 @@
-//! Tidegauge as a library: what its commands, tests and benches share.
+//! Tidegauge: rolling UX and CX metrics from Kafka, as Parquet tables and Prometheus gauges. The binary as a library: what its commands,
+//! tests and benches share.
 
+pub mod config;
 pub mod generate;
+pub mod pipeline;
