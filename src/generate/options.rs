@@ -13,7 +13,7 @@ pub struct Options {
     /// Where event time starts, in milliseconds since the epoch.
     pub start: i64,
     /// Records per second of event time, as the mean of a week; days have a rhythm of about a quarter to one and a half times it.
-    /// Memory grows with it: about 20 kB for each record per second.
+    /// Memory grows with it: about 2 kB for each record per second.
     pub rate: f64,
     /// How many people use the products; 8 bytes each. One who leaves is replaced by a new one.
     pub users: u32,
@@ -73,9 +73,9 @@ impl Options {
                 self.start
             ));
         }
-        if !(self.rate >= 0.01 && self.rate <= 10_000_000.0) {
+        if !(self.rate >= 0.01 && self.rate <= 1_000_000.0) {
             return refuse(format!(
-                "rate is {}; it must be 0.01 to 10000000 records per second of event time",
+                "rate is {}; it must be 0.01 to 1000000 records per second of event time",
                 self.rate
             ));
         }
