@@ -19,7 +19,8 @@ pub struct Options {
     pub users: u32,
     /// Partitions of each topic.
     pub partitions: u32,
-    /// Share of records that the contract refuses, 0 to 1. The good records are the same for every share.
+    /// Share of records that the contract refuses, from 0 to less than 1. They come on top of the rate, and the good records are the
+    /// same for every share.
     pub bad: f64,
     /// Refused records include some with a value longer than this many bytes.
     pub oversized: Option<usize>,
@@ -85,14 +86,23 @@ impl Options {
         if self.partitions == 0 || self.partitions > 100_000 {
             return refuse(format!("partitions is {}; it must be 1 to 100000", self.partitions));
         }
-        if !(0.0..=1.0).contains(&self.bad) {
-            return refuse(format!("bad is {}; it is a share, from 0 to 1", self.bad));
+        if !(0.0..1.0).contains(&self.bad) {
+            return refuse(format!(
+                "bad is {}; it is a share, from 0 to less than 1 (event time moves with the good records)",
+                self.bad
+            ));
         }
         if self
             .schedule
             .is_some_and(|schedule| schedule.every_ms <= 0 || schedule.duration_ms <= 0)
         {
             return refuse("the incident schedule has no length; `every` and `duration` must be more than 0".into());
+        }
+        if let Some(schedule) = self.schedule.filter(|schedule| !(0.0..=1.0).contains(&schedule.strength)) {
+            return refuse(format!(
+                "the strength of the incident schedule is {}; it must be 0 to 1",
+                schedule.strength
+            ));
         }
         self.incidents.iter().try_for_each(Incident::check)
     }

@@ -305,7 +305,7 @@ fn options_out_of_range_are_refused_with_what_they_may_be() {
             },
             "partitions",
         ),
-        (Options { bad: 1.5, ..options() }, "0 to 1"),
+        (Options { bad: 1.0, ..options() }, "less than 1"),
         (Options { start: -1, ..options() }, "start"),
         (
             Options {
