@@ -2,7 +2,7 @@
 
 use super::json::{Clock, Json, decimal, hex, key};
 use super::people::Profile;
-use super::random::mix;
+use super::random::{mix, mix48};
 use super::record::{GeneratedRecord, partition};
 use super::world::{EXPERIMENTS, PLANS};
 use super::{FEEDBACK, TELEMETRY};
@@ -27,7 +27,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(partitions: u32, seed: u64) -> Draft {
-        let salt = mix(seed ^ 0x6576_656E_74);
+        let salt = mix(seed ^ 0x0065_7665_6E74);
         Draft {
             record: GeneratedRecord::new(),
             clock: Clock::default(),
@@ -42,9 +42,9 @@ impl Draft {
     pub(super) fn begin(&mut self, kind: &'static str, key: Key, profile: &Profile, time: i64, channel: &str) -> Json<'_> {
         let product = profile.product();
         self.events += 1;
-        let id = mix(self.events ^ self.salt);
+        let id = mix48(self.events ^ self.salt);
         // One producer in twenty forgets the id.
-        self.identified = id % 20 != 0;
+        self.identified = !id.is_multiple_of(20);
         self.address(kind, key, profile);
         let out = &mut self.record.value;
         out.clear();
@@ -59,7 +59,7 @@ impl Draft {
         );
         let mut json = Json(out);
         if self.identified {
-            json.hex(key!("event_id"), "e", id, 16);
+            json.hex(key!("event_id"), "e", id, 12);
         }
         if !profile.anonymous {
             json.hex(key!("user_id"), "u-", profile.user, 12);
@@ -75,6 +75,10 @@ impl Draft {
         json.0.push(b'.');
         decimal(json.0, i64::from(profile.release % 100));
         json.0.extend_from_slice(b".0\"");
+        // Interactions are most of the traffic, and SDKs keep them lean.
+        if kind == "interaction" {
+            return json;
+        }
         json.plain(key!("country"), profile.country().code);
         if let Some(segment) = product.segments.get(usize::from(profile.segment)) {
             json.plain(key!("segment"), segment);

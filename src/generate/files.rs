@@ -31,13 +31,8 @@ const PROGRESS_EVERY: u64 = 16_384;
 ///
 /// # Errors
 /// A file cannot be written, or is there already: recorded events are never overwritten. The message names it.
-pub fn write_files(
-    directory: &Path,
-    partitions: u32,
-    generator: &mut Generator,
-    events: u64,
-    progress: &mut dyn FnMut(&Written),
-) -> io::Result<Written> {
+pub fn write_files(directory: &Path, generator: &mut Generator, events: u64, progress: &mut dyn FnMut(&Written)) -> io::Result<Written> {
+    let partitions = generator.partitions();
     let mut telemetry = Topic::create(directory, TELEMETRY, partitions)?;
     let mut feedback = Topic::create(directory, FEEDBACK, partitions)?;
     let mut written = Written::default();
@@ -106,8 +101,10 @@ impl Topic {
     fn append(&mut self, partition: i32, line: &[u8]) -> io::Result<()> {
         let file = usize::try_from(partition).ok().and_then(|partition| self.files.get_mut(partition));
         let (path, file) = file.ok_or_else(|| {
-            let text = format!("a record is for partition {partition}, but fewer were asked for; ask for as many as the generator has");
-            io::Error::new(io::ErrorKind::InvalidInput, text)
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a record is for partition {partition}, which was not asked for"),
+            )
         })?;
         file.write_all(line).map_err(|error| explain(&error, "write", path))
     }

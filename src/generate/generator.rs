@@ -13,9 +13,9 @@ use super::ticket::Ticket;
 use super::visit::Visit;
 
 /// Mean number of records of a visit with all that follows from it; measured, and held by a test of the rate.
-const RECORDS_PER_VISIT: f64 = 14.0;
-/// Mean length of a visit in seconds, likewise: so many visits are under way at the start.
-const SECONDS_PER_VISIT: f64 = 130.0;
+const RECORDS_PER_VISIT: f64 = 13.0;
+/// How many seconds of visits are under way at the start, likewise.
+const SECONDS_PER_VISIT: f64 = 105.0;
 
 /// What every step needs.
 pub(super) struct Scene {
@@ -53,6 +53,7 @@ pub struct Generator {
     echoes: Slab<GeneratedRecord>,
     refused: Refused,
     refused_record: GeneratedRecord,
+    partitions: u32,
     rate: f64,
     next_visit: f64,
 }
@@ -85,6 +86,7 @@ impl Generator {
             echoes: Slab::new(),
             refused: Refused::new(options.seed, options.bad, options.partitions, options.oversized),
             refused_record: GeneratedRecord::new(),
+            partitions: options.partitions,
             rate: options.rate / RECORDS_PER_VISIT / 1000.0,
             next_visit: options.start as f64,
         };
@@ -125,6 +127,12 @@ impl Generator {
     #[must_use]
     pub fn event_time(&self) -> i64 {
         self.agenda.now()
+    }
+
+    /// Partitions of each topic.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
     }
 
     /// The records as an iterator without end, each in its own buffers.

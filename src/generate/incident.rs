@@ -87,6 +87,17 @@ pub struct Schedule {
     pub strength: f64,
 }
 
+impl Default for Schedule {
+    /// Every five minutes for two.
+    fn default() -> Schedule {
+        Schedule {
+            every_ms: 300_000,
+            duration_ms: 120_000,
+            strength: 0.7,
+        }
+    }
+}
+
 impl Schedule {
     /// Which incident goes on at an offset from the start, if any, and until when that answer holds.
     pub(super) fn at(&self, offset: i64) -> (Option<Incident>, i64) {

@@ -13,13 +13,14 @@ pub struct Options {
     /// Where event time starts, in milliseconds since the epoch.
     pub start: i64,
     /// Records per second of event time, as the mean of a week; days have a rhythm of about a quarter to one and a half times it.
-    /// Memory grows with it: about 20 kB for each record per second.
+    /// Memory grows with it: about 2 kB for each record per second.
     pub rate: f64,
     /// How many people use the products; 8 bytes each. One who leaves is replaced by a new one.
     pub users: u32,
     /// Partitions of each topic.
     pub partitions: u32,
-    /// Share of records that the contract refuses, 0 to 1. The good records are the same for every share.
+    /// Share of records that the contract refuses, from 0 to less than 1. They come on top of the rate, and the good records are the
+    /// same for every share.
     pub bad: f64,
     /// Refused records include some with a value longer than this many bytes.
     pub oversized: Option<usize>,
@@ -73,9 +74,9 @@ impl Options {
                 self.start
             ));
         }
-        if !(self.rate >= 0.01 && self.rate <= 10_000_000.0) {
+        if !(self.rate >= 0.01 && self.rate <= 1_000_000.0) {
             return refuse(format!(
-                "rate is {}; it must be 0.01 to 10000000 records per second of event time",
+                "rate is {}; it must be 0.01 to 1000000 records per second of event time",
                 self.rate
             ));
         }
@@ -85,14 +86,23 @@ impl Options {
         if self.partitions == 0 || self.partitions > 100_000 {
             return refuse(format!("partitions is {}; it must be 1 to 100000", self.partitions));
         }
-        if !(0.0..=1.0).contains(&self.bad) {
-            return refuse(format!("bad is {}; it is a share, from 0 to 1", self.bad));
+        if !(0.0..1.0).contains(&self.bad) {
+            return refuse(format!(
+                "bad is {}; it is a share, from 0 to less than 1 (event time moves with the good records)",
+                self.bad
+            ));
         }
         if self
             .schedule
             .is_some_and(|schedule| schedule.every_ms <= 0 || schedule.duration_ms <= 0)
         {
             return refuse("the incident schedule has no length; `every` and `duration` must be more than 0".into());
+        }
+        if let Some(schedule) = self.schedule.filter(|schedule| !(0.0..=1.0).contains(&schedule.strength)) {
+            return refuse(format!(
+                "the strength of the incident schedule is {}; it must be 0 to 1",
+                schedule.strength
+            ));
         }
         self.incidents.iter().try_for_each(Incident::check)
     }

@@ -65,7 +65,7 @@ impl Profile {
 
 impl People {
     pub(super) fn new(users: u32, seed: u64) -> People {
-        let salt = mix(seed ^ 0x70_656F_706C_65);
+        let salt = mix(seed ^ 0x7065_6F70_6C65);
         let slots = (0..users)
             .map(|index| Slot {
                 pays: unit(mix(salt ^ u64::from(index))) < 0.35,

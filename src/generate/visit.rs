@@ -242,12 +242,13 @@ impl Visit {
         self.clicks = random.count(task.clicks).max(1) + self.faults;
         // Not every click is reported as an interaction of its own.
         self.acts = self.clicks.min(random.count(task.clicks * 0.6));
-        let share = if self.ending == Ending::Success {
-            1.0
-        } else {
-            0.3 + 0.9 * random.unit()
+        let share = match self.ending {
+            Ending::Success => 1.0 + 0.4 * f64::from(self.faults),
+            // What is down is soon given up.
+            _ if self.down => 0.2 + 0.3 * random.unit(),
+            _ => 0.4 + random.unit(),
         };
-        let seconds = random.log_normal(task.seconds, task.sigma) * share * (1.0 + 1.5 * slowness) * (1.0 + 0.4 * f64::from(self.faults));
+        let seconds = random.log_normal(task.seconds, task.sigma) * share * (1.0 + 1.5 * slowness);
         self.pace_ms = (seconds * 1000.0 / f64::from(1 + self.acts + self.faults)) as i64 + 1;
         self.attempt = scene.attempt_id();
         self.started = self.time;
