@@ -12,6 +12,7 @@ pub mod indicator;
 mod journey;
 mod keyed;
 pub mod layout;
+pub mod live;
 pub mod measure;
 pub mod merger;
 pub mod pane;

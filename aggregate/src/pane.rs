@@ -172,6 +172,27 @@ impl PaneStore {
         self.levels.iter().flat_map(BTreeMap::values).flat_map(|p| &p.groupings).map(|g| g.kept.len()).sum()
     }
 
+    /// Merges a store that is no longer needed by itself; what this one lacks is moved instead of copied.
+    pub fn merge_owned(&mut self, mut other: PaneStore, max_groups: usize) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        if self.levels.len() < other.levels.len() {
+            self.levels.resize_with(other.levels.len(), BTreeMap::new);
+        }
+        for (own, theirs) in self.levels.iter_mut().zip(&mut other.levels) {
+            for (start, pane) in std::mem::take(theirs) {
+                match own.get_mut(&start) {
+                    Some(mine) => mine.merge(&pane, max_groups),
+                    None => {
+                        own.insert(start, pane);
+                    }
+                }
+            }
+        }
+    }
+
     /// Merges another store: exactly associative and commutative.
     pub fn merge(&mut self, other: &PaneStore, max_groups: usize) {
         if self.levels.len() < other.levels.len() {

@@ -1,9 +1,18 @@
 //! The wiring: sources, workers, the committer, the merger and the pages.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod board;
+mod commit;
+mod coordinator;
+mod files;
+mod lane;
+mod live;
+mod recover;
+pub mod replay;
+mod tables;
+mod worker;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::record::RejectReason;
 use tidegauge_sink::log::{LogState, TableTotals};
@@ -36,4 +45,45 @@ pub struct PipelineError {
     pub message: String,
     /// Whether the configuration or the call is at fault (exit status 2) and not something that failed while running (exit status 1).
     pub usage: bool,
+}
+
+macro_rules! failures {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for PipelineError {
+            fn from(error: $error) -> PipelineError {
+                PipelineError { message: error.to_string(), usage: false }
+            }
+        })+
+    };
+}
+
+failures!(
+    tidegauge_sink::log::LogError,
+    tidegauge_sink::log::CommitError,
+    tidegauge_sink::store::StoreError,
+    tidegauge_sink::table::TableError,
+    tidegauge_sink::gauges::RenderError,
+    tidegauge_ingest::source::SourceError,
+);
+
+/// Worker threads by default.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Summary {
+    /// What the log says.
+    #[must_use]
+    pub fn of(log: &LogState) -> Summary {
+        let mut counters = Counters::default();
+        for position in log.partitions.values() {
+            counters.merge(&Counters::from_map(&position.newest.counters));
+        }
+        Summary { counters, tables: log.tables.clone() }
+    }
+
+    /// Rejects by reason, those that there are.
+    pub fn rejected(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        RejectReason::ALL.into_iter().map(|r| (r.as_str(), self.counters.rejected(r))).filter(|(_, n)| *n > 0)
+    }
 }

@@ -15,6 +15,7 @@ pub mod id;
 mod open;
 pub mod paths;
 pub mod stager;
+mod start;
 pub mod state;
 
 pub use blob::BlobKind;
@@ -25,7 +26,7 @@ pub use entry::{
     WindowRange,
 };
 pub use error::{CommitError, LogError};
-pub use id::{Nonce, WriterId};
+pub use id::{Crc, Nonce, WriterId};
 pub use open::Recovered;
-pub use stager::{Hour, Stager};
+pub use stager::{Hour, SnapshotAt, Stager, load};
 pub use state::{Draft, Head, LogState, Position, PublicationState, TableTotals};

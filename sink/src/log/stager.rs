@@ -66,7 +66,14 @@ impl Stager {
     /// # Errors
     /// Where it cannot be written.
     pub async fn data(&self, nonce: Nonce, table: &str, hour: Hour, part: u32, rows: u64, bytes: Bytes) -> Result<DataFile, LogError> {
-        let directory = hour.directory();
+        self.data_in(nonce, table, &hour.directory(), part, rows, bytes).await
+    }
+
+    /// The same for a directory below the table's, such as `date=2025-01-29/hour=07`.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub async fn data_in(&self, nonce: Nonce, table: &str, directory: &str, part: u32, rows: u64, bytes: Bytes) -> Result<DataFile, LogError> {
         let staged = format!("{}/{}/{nonce}-{table}-{}-{part:04}.staged", paths::STAGING, self.writer, directory.replace('/', "-"));
         let path = format!("{table}/{directory}/{nonce}-{part:04}.parquet");
         let file = DataFile { table: table.to_owned(), staged, path, rows, bytes: bytes.len() as u64 };

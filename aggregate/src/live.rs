@@ -1,0 +1,94 @@
+//! What the gauges show between commits: rows of the window positions that hold the watermark, counters, and how busy groups are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::layout::Program;
+use crate::pane::PaneStore;
+use crate::plan::Plan;
+use crate::row::GroupKey;
+use crate::time::EventTime;
+use crate::window::other_key;
+
+/// What identifies a counter: metric, grouping, group and label.
+pub type TotalKey = (&'static str, usize, GroupKey, Option<Arc<str>>);
+
+/// Counts of facts since some beginning, by metric, grouping, group and label.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    counts: BTreeMap<TotalKey, u64>,
+}
+
+impl Totals {
+    /// Adds the facts of a delta to the counters of some groupings.
+    pub fn add(&mut self, plan: &Plan, delta: &PaneStore, groupings: &[usize]) {
+        for grouping in groupings {
+            let Some(level) = plan.levels.iter().position(|l| l.groupings.contains(grouping)) else { continue };
+            let dimensions = plan.spec.groupings.get(*grouping).map_or(0, |g| g.dimensions.len());
+            let panes = delta.levels.get(level).into_iter().flat_map(BTreeMap::values);
+            for groups in panes.filter_map(|pane| pane.groupings.get(*grouping)) {
+                let kept = groups.kept.iter().map(|((_, key), state)| (key.clone(), state));
+                for (key, state) in kept.chain(groups.other.as_deref().map(|state| (other_key(dimensions), state))) {
+                    for compiled in plan.layout.reported[*grouping].iter().filter_map(|i| plan.layout.compiled.get(*i)) {
+                        let mut count = |label: Option<&str>, slot: u16| {
+                            let n = state.tally.counts[slot as usize];
+                            if n > 0 {
+                                *self.counts.entry((compiled.metric.name, *grouping, key.clone(), label.map(Arc::from))).or_default() += n;
+                            }
+                        };
+                        match &compiled.program {
+                            Program::Count(slot) => count(None, *slot),
+                            Program::CountBy(entries) => entries.iter().for_each(|(label, slot)| count(Some(label), *slot)),
+                            _ => (),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every counter.
+    pub fn iter(&self) -> impl Iterator<Item = (&TotalKey, u64)> {
+        self.counts.iter().map(|(key, n)| (key, *n))
+    }
+}
+
+/// Facts of each group of some groupings in the position of a window that holds the watermark.
+#[must_use]
+pub fn group_facts(plan: &Plan, sources: &[&PaneStore], watermark: EventTime, window: usize, groupings: &[usize]) -> BTreeMap<(usize, GroupKey), u64> {
+    let mut facts: BTreeMap<(usize, GroupKey), u64> = BTreeMap::new();
+    let Some(spec) = plan.spec.windows.get(window) else { return facts };
+    let end = watermark.floor_to(spec.slide).plus(spec.slide);
+    let level = plan.level_of(window);
+    for panes in sources.iter().filter_map(|s| s.levels.get(level)) {
+        for (_, pane) in panes.range(end.minus(spec.size)..end) {
+            for grouping in groupings {
+                let Some(groups) = pane.groupings.get(*grouping) else { continue };
+                let dimensions = plan.spec.groupings.get(*grouping).map_or(0, |g| g.dimensions.len());
+                for ((_, key), state) in &groups.kept {
+                    *facts.entry((*grouping, key.clone())).or_default() += state.tally.facts;
+                }
+                if let Some(other) = &groups.other {
+                    *facts.entry((*grouping, other_key(dimensions))).or_default() += other.tally.facts;
+                }
+            }
+        }
+    }
+    facts
+}
+
+/// The groups that some held pane of a window's level knows.
+#[must_use]
+pub fn held_groups(plan: &Plan, sources: &[&PaneStore], window: usize, groupings: &[usize]) -> BTreeSet<(usize, GroupKey)> {
+    let mut held = BTreeSet::new();
+    for panes in sources.iter().filter_map(|s| s.levels.get(plan.level_of(window))) {
+        for pane in panes.values() {
+            for grouping in groupings {
+                if let Some(groups) = pane.groupings.get(*grouping) {
+                    held.extend(groups.kept.keys().map(|(_, key)| (*grouping, key.clone())));
+                }
+            }
+        }
+    }
+    held
+}

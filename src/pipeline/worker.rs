@@ -1,0 +1,246 @@
+//! The hot loop: a thread that owns whole partitions. It hears from the coordinator a few times a second and shares nothing per event.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tidegauge_aggregate::pane::PaneStore;
+use tidegauge_aggregate::time::{EventTime, Millis};
+use tidegauge_ingest::source::PartitionRef;
+use tidegauge_sink::table::{EncodedRowGroup, TableError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::board::Board;
+use super::lane::{Lane, LaneCut, LaneError, Tools};
+
+/// What a worker is asked to do.
+pub(crate) enum Order {
+    /// Take over a partition.
+    Add(Box<Lane>),
+    /// Give up partitions; what they have not cut is lost.
+    Drop(Vec<PartitionRef>),
+    /// Hand over pane deltas, and with `tables` everything else that a commit needs.
+    Drain(DrainOrder, oneshot::Sender<Result<Drained, TableError>>),
+}
+
+/// What to hand over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DrainOrder {
+    /// Row groups and positions too: a cut.
+    pub(crate) cut: bool,
+    /// Snapshots of the partitions, at exactly the cut.
+    pub(crate) snapshots: bool,
+    /// The input ends here: fire all timers first.
+    pub(crate) close: bool,
+}
+
+/// What a worker hands over.
+#[derive(Debug, Default)]
+pub(crate) struct Drained {
+    pub(crate) delta: PaneStore,
+    pub(crate) lanes: Vec<LaneCut>,
+    pub(crate) groups: Vec<EncodedRowGroup>,
+    pub(crate) unknown_fields: u64,
+}
+
+/// What a worker reports by itself.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A partition cannot go on; its lane is dropped.
+    Failed(PartitionRef, LaneError),
+}
+
+/// Settings of all workers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkerRules {
+    pub(crate) idle_after: Duration,
+    pub(crate) skew: Millis,
+    /// A worker waits for a commit beyond so many uncommitted records of the process.
+    pub(crate) most_records: u64,
+    /// And beyond so many buffered bytes.
+    pub(crate) most_bytes: u64,
+}
+
+/// A running worker.
+pub(crate) struct Worker {
+    orders: Sender<Order>,
+    thread: Thread,
+    join: Option<JoinHandle<()>>,
+    /// Lanes it has been given.
+    pub(crate) lanes: Vec<PartitionRef>,
+}
+
+const PARK: Duration = Duration::from_millis(20);
+
+pub(crate) fn now() -> EventTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Worker {
+    pub(crate) fn start(
+        index: usize,
+        tools: Tools,
+        rules: WorkerRules,
+        board: Arc<Board>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> std::io::Result<Worker> {
+        let (orders, inbox) = channel();
+        let join = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            Running { tools, rules, board, reports, lanes: Vec::new(), buffered: 0 }.run(&inbox);
+        })?;
+        Ok(Worker { orders, thread: join.thread().clone(), join: Some(join), lanes: Vec::new() })
+    }
+
+    /// Sends an order; a worker that has ended takes none, which its report has told already.
+    pub(crate) fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+        self.thread.unpark();
+    }
+
+    pub(crate) fn add(&mut self, mut lane: Box<Lane>) {
+        lane.reader.wake(self.thread.clone());
+        self.lanes.push(lane.partition.clone());
+        self.order(Order::Add(lane));
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // A closed inbox ends the thread.
+        let (closed, _) = channel();
+        self.orders = closed;
+        self.thread.unpark();
+        if let Some(join) = self.join.take() {
+            let _ = join.join();
+        }
+    }
+}
+
+struct Running {
+    tools: Tools,
+    rules: WorkerRules,
+    board: Arc<Board>,
+    reports: mpsc::UnboundedSender<Report>,
+    lanes: Vec<Lane>,
+    /// Bytes of buffered rows as last told to the board.
+    buffered: u64,
+}
+
+impl Running {
+    fn run(mut self, inbox: &Receiver<Order>) {
+        loop {
+            loop {
+                match inbox.try_recv() {
+                    Ok(order) => self.obey(order),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            }
+            if self.round() == 0 {
+                std::thread::park_timeout(PARK);
+            }
+        }
+    }
+
+    /// One batch of every lane that may go on. Gives how many records were handled.
+    fn round(&mut self) -> usize {
+        let held = self.board.uncommitted_records.load(Ordering::Relaxed) >= self.rules.most_records
+            || self.board.buffered_bytes.load(Ordering::Relaxed) >= self.rules.most_bytes;
+        let limit = self.board.limit(self.rules.skew, now());
+        let mut handled = 0;
+        let mut index = 0;
+        while let Some(lane) = self.lanes.get_mut(index) {
+            let waits = lane.counts() && (held || (limit != EventTime::MIN && lane.state.watermark() > limit));
+            lane.status.waiting.store(waits, Ordering::Relaxed);
+            if waits {
+                index += 1;
+                continue;
+            }
+            match lane.step(&mut self.tools) {
+                Ok(step) => {
+                    handled += step.records;
+                    lane.status.done.store(step.done, Ordering::Relaxed);
+                    let quiet = lane.status.at_end.load(Ordering::Relaxed) && lane.accepted_at.elapsed() >= self.rules.idle_after;
+                    lane.status.idle.store(quiet, Ordering::Relaxed);
+                    index += 1;
+                }
+                Err(error) => {
+                    let lane = self.lanes.remove(index);
+                    let _ = self.reports.send(Report::Failed(lane.partition, error));
+                }
+            }
+        }
+        if handled > 0 {
+            self.board.records.fetch_add(handled as u64, Ordering::Relaxed);
+            self.board.uncommitted_records.fetch_add(handled as u64, Ordering::Relaxed);
+            self.tell_buffered();
+        }
+        handled
+    }
+
+    fn tell_buffered(&mut self) {
+        let bytes = self.tools.tables.buffered_bytes() as u64;
+        if bytes >= self.buffered {
+            self.board.buffered_bytes.fetch_add(bytes - self.buffered, Ordering::Relaxed);
+        } else {
+            self.board.buffered_bytes.fetch_sub(self.buffered - bytes, Ordering::Relaxed);
+        }
+        self.buffered = bytes;
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Add(mut lane) => {
+                lane.accepted_at = Instant::now();
+                self.lanes.push(*lane);
+            }
+            Order::Drop(partitions) => self.lanes.retain(|lane| !partitions.contains(&lane.partition)),
+            Order::Drain(order, reply) => {
+                let drained = self.drain(order);
+                // Whoever asked may have given up; then the process starts again from the log.
+                let _ = reply.send(drained);
+            }
+        }
+    }
+
+    fn drain(&mut self, order: DrainOrder) -> Result<Drained, TableError> {
+        let mut drained = Drained { unknown_fields: self.tools.decoder.unknown_fields().total(), ..Drained::default() };
+        for lane in self.lanes.iter_mut().filter(|lane| lane.counts()) {
+            if order.close {
+                let tables = &mut self.tools.tables;
+                let mut written = Ok(());
+                lane.state.close(&mut |attempt| {
+                    if written.is_ok() {
+                        written = tables.append_attempt(&lane.partition.topic, lane.partition.partition, attempt);
+                    }
+                });
+                written?;
+                lane.status.watermark.store(lane.state.watermark().0, Ordering::Relaxed);
+            }
+            let max_groups = lane.state.plan().spec.max_groups;
+            drained.delta.merge_owned(lane.state.take_delta(), max_groups);
+            drained.lanes.push(LaneCut {
+                partition: lane.partition.clone(),
+                from: lane.from,
+                to: lane.position,
+                watermark: lane.state.watermark(),
+                idle: lane.status.idle.load(Ordering::Relaxed),
+                last: lane.last.record(),
+                counters: lane.state.counters.clone(),
+                tracked: lane.state.tracked(),
+                snapshot: if order.snapshots { postcard::to_allocvec(&lane.state.snapshot()).ok() } else { None },
+            });
+            if order.cut {
+                lane.from = lane.position;
+            }
+        }
+        if order.cut {
+            drained.groups = self.tools.tables.flush()?;
+            self.tell_buffered();
+        }
+        Ok(drained)
+    }
+}
