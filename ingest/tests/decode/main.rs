@@ -35,8 +35,13 @@ fn decoder() -> Decoder {
 
 /// Hands the event of `value` to `check`.
 fn with_event<T>(value: &str, check: impl FnOnce(&Event<'_>) -> T) -> T {
+    with_event_at(value, Some(NOW), check)
+}
+
+/// The same for a record of another timestamp.
+fn with_event_at<T>(value: &str, timestamp: Option<i64>, check: impl FnOnce(&Event<'_>) -> T) -> T {
     let mut decoder = decoder();
-    match decoder.decode(&record(Some(value.as_bytes()), Some(NOW))) {
+    match decoder.decode(&record(Some(value.as_bytes()), timestamp)) {
         Ok(event) => check(&event),
         Err(reject) => panic!("{value} was refused: {reject:?}"),
     }
