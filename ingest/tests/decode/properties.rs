@@ -196,7 +196,14 @@ fn write(object: &Map<String, Value>, order: &[prop::sample::Index]) -> String {
             if at % 7 == 0 { value.replace('é', "\\u00E9") } else { value }
         ));
     }
-    format!(" {{ {} }}\r\n", written.join(if order.len() % 2 == 0 { "," } else { " ,\t" }))
+    format!(
+        " {{ {} }}\r\n",
+        written.join(if order.first().is_some_and(|index| index.index(2) == 0) {
+            ","
+        } else {
+            " ,\t"
+        })
+    )
 }
 
 /// An event with its attributes in the order of their names, as the reference has them.
