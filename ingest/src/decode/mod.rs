@@ -1,7 +1,7 @@
 //! Bytes of one record in, one [`Event`] or one [`Reject`] out: the event contract (`docs/events.md`), version 1.
 //!
-//! The text is walked once and every field of the contract is kept as its raw JSON text ([`scan`]); what a value means is judged
-//! from that text afterwards ([`fields`], [`body`]), since the contract asks how a number was written and what its exact decimal
+//! The text is walked once and every field of the contract is kept as its raw JSON text (`scan`); what a value means is judged
+//! from that text afterwards (`fields`, `body`), since the contract asks how a number was written and what its exact decimal
 //! value is, which a parsed number no longer tells. The checks run in the order of the contract's table of reasons, because the
 //! first that applies is the reason.
 

@@ -6,7 +6,7 @@ use super::field::Field;
 
 /// How many characters of what was found a detail shows.
 const SHOWN_CHARS: usize = 64;
-/// How many bytes of a detail that holds words of others (a parser's message) are kept.
+/// How many characters of a detail that holds words of others (a parser's message) are kept.
 const MAX_DETAIL_CHARS: usize = 256;
 
 /// The record as a whole is at fault.
