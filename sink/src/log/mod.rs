@@ -21,8 +21,8 @@ pub use blob::BlobKind;
 pub use chain::{CommitLog, Committed, Options};
 pub use checkpoint::{Blob, BlobRef};
 pub use entry::{
-    DataFile, Entry, EpochChange, FileRef, Gap, Genesis, Kind, LastRecord, PartitionEntry, PartitionStart, Publication, Revision, SnapshotRef, Topic,
-    WindowRange,
+    DataFile, Entry, EpochChange, FileRef, Gap, Genesis, Kind, LastRecord, PartitionEntry, PartitionStart, Publication, Revision,
+    SnapshotRef, Topic, WindowRange,
 };
 pub use error::{CommitError, LogError};
 pub use id::{Nonce, WriterId};
