@@ -97,7 +97,7 @@ mod as_list {
 pub struct Draft {
     /// Its name; the files that it names carry it.
     pub nonce: Nonce,
-    /// The head when it was begun.
+    /// The head when it was begun. Whoever computes a publication again for the same draft sets it to the head of that moment.
     pub based_on: Head,
     /// What kind of entry it will be.
     pub kind: Kind,

@@ -367,3 +367,36 @@ pub(super) fn explain(error: &io::Error) -> String {
     };
     format!("{error}; {remedy}")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_written_any_more() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store = LocalStore::new(directory.path());
+        store.stage("a/b", Bytes::from_static(b"x")).await.unwrap();
+        let error = store.inner.not_durable(directory.path(), &io::Error::from_raw_os_error(5));
+        assert!(
+            matches!(error, StoreError::Fatal { .. }) && error.to_string().contains("check the disk"),
+            "{error}"
+        );
+        for error in [
+            store.stage("a/c", Bytes::new()).await.unwrap_err(),
+            store.sync("a").await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Fatal { .. }), "{error}");
+        }
+        assert!(!directory.path().join("a/c").exists());
+    }
+
+    #[test]
+    fn a_full_disk_says_so_and_what_to_do() {
+        let text = explain(&io::Error::from_raw_os_error(28));
+        assert!(text.contains("No space left") && text.contains("free some space"), "{text}");
+        let text = explain(&io::Error::from_raw_os_error(30));
+        assert!(text.contains("mount that file system for writing"), "{text}");
+    }
+}
