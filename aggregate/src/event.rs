@@ -25,7 +25,14 @@ pub enum Common {
 
 impl Common {
     /// All of them, in the order of [`Event::common`].
-    pub const ALL: [Common; 6] = [Common::Product, Common::Platform, Common::Channel, Common::Version, Common::Country, Common::Segment];
+    pub const ALL: [Common; 6] = [
+        Common::Product,
+        Common::Platform,
+        Common::Channel,
+        Common::Version,
+        Common::Country,
+        Common::Segment,
+    ];
 
     /// Field name in the event contract.
     #[must_use]

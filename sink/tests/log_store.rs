@@ -14,8 +14,10 @@ const LIMIT: u64 = 1 << 20;
 /// Every implementation, each empty and ready.
 async fn stores() -> Vec<(Arc<dyn Store>, Option<TempDir>)> {
     let directory = TempDir::new().unwrap();
-    let stores: Vec<(Arc<dyn Store>, Option<TempDir>)> =
-        vec![(Arc::new(MemoryStore::new()), None), (Arc::new(LocalStore::new(directory.path().join("out"))), Some(directory))];
+    let stores: Vec<(Arc<dyn Store>, Option<TempDir>)> = vec![
+        (Arc::new(MemoryStore::new()), None),
+        (Arc::new(LocalStore::new(directory.path().join("out"))), Some(directory)),
+    ];
     for (store, _) in &stores {
         store.probe().await.unwrap();
     }
@@ -23,7 +25,10 @@ async fn stores() -> Vec<(Arc<dyn Store>, Option<TempDir>)> {
 }
 
 fn one_move(staged: &str, path: &str) -> Vec<Move> {
-    vec![Move { staged: staged.to_owned(), path: path.to_owned() }]
+    vec![Move {
+        staged: staged.to_owned(),
+        path: path.to_owned(),
+    }]
 }
 
 const STAGED: &str = "_tidegauge/staging/w/a.staged";
@@ -45,7 +50,10 @@ async fn of_eight_concurrent_creates_one_wins_and_its_content_stays() {
                     winners.push(who);
                 }
                 let listed = store.list("_tidegauge/log").await.unwrap();
-                assert!(listed.iter().any(|file| file.path == path && file.bytes == 5_000), "an answered create is listed at once");
+                assert!(
+                    listed.iter().any(|file| file.path == path && file.bytes == 5_000),
+                    "an answered create is listed at once"
+                );
             }
             assert_eq!(winners.len(), 1, "{store:?}");
             assert_eq!(store.get(&path, LIMIT).await.unwrap(), vec![winners[0]; 5_000]);
@@ -56,8 +64,14 @@ async fn of_eight_concurrent_creates_one_wins_and_its_content_stays() {
 #[tokio::test]
 async fn a_second_create_changes_nothing() {
     for (store, _guard) in stores().await {
-        assert_eq!(store.create_if_absent("a/b", Bytes::from_static(b"first")).await, Ok(Creation::Created));
-        assert_eq!(store.create_if_absent("a/b", Bytes::from_static(b"second")).await, Ok(Creation::Exists));
+        assert_eq!(
+            store.create_if_absent("a/b", Bytes::from_static(b"first")).await,
+            Ok(Creation::Created)
+        );
+        assert_eq!(
+            store.create_if_absent("a/b", Bytes::from_static(b"second")).await,
+            Ok(Creation::Exists)
+        );
         assert_eq!(store.get("a/b", LIMIT).await.unwrap(), "first");
     }
 }
@@ -108,7 +122,10 @@ async fn what_is_in_neither_place_is_named_and_the_files_before_it_are_moved() {
         let mut moves = one_move(STAGED, FINAL);
         moves.extend(one_move("_tidegauge/staging/w/gone", "events/gone.parquet"));
         let error = store.publish(&moves).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Missing { path, .. } if path == "events/gone.parquet"), "{error}");
+        assert!(
+            matches!(&error, StoreError::Missing { path, .. } if path == "events/gone.parquet"),
+            "{error}"
+        );
         assert_eq!(store.get(FINAL, LIMIT).await.unwrap(), "rows");
     }
 }
@@ -131,7 +148,10 @@ async fn reading_is_bounded_and_says_what_is_missing() {
         assert!(matches!(&error, StoreError::Corrupt { path, .. } if path == "a/b"), "{error}");
         for path in ["a/c", "a/b/c"] {
             let error = store.get(path, 99).await.unwrap_err();
-            assert!(matches!(&error, StoreError::Missing { path: missing, .. } if missing == path), "{error}");
+            assert!(
+                matches!(&error, StoreError::Missing { path: missing, .. } if missing == path),
+                "{error}"
+            );
         }
     }
 }
@@ -156,8 +176,14 @@ async fn a_path_out_of_the_output_is_refused() {
         for path in ["../x", "/etc/x", "a/../../x"] {
             assert!(matches!(store.get(path, 1).await, Err(StoreError::Corrupt { .. })));
             assert!(matches!(store.stage(path, Bytes::new()).await, Err(StoreError::Corrupt { .. })));
-            assert!(matches!(store.create_if_absent(path, Bytes::new()).await, Err(StoreError::Corrupt { .. })));
-            assert!(matches!(store.publish(&one_move(path, path)).await, Err(StoreError::Corrupt { .. })));
+            assert!(matches!(
+                store.create_if_absent(path, Bytes::new()).await,
+                Err(StoreError::Corrupt { .. })
+            ));
+            assert!(matches!(
+                store.publish(&one_move(path, path)).await,
+                Err(StoreError::Corrupt { .. })
+            ));
         }
     }
 }
@@ -170,7 +196,10 @@ async fn others_can_neither_read_files_nor_enter_directories() {
     store.probe().await.unwrap();
     store.stage(STAGED, Bytes::from_static(b"x")).await.unwrap();
     store.publish(&one_move(STAGED, FINAL)).await.unwrap();
-    store.create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x")).await.unwrap();
+    store
+        .create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x"))
+        .await
+        .unwrap();
     for path in ["", "events", "events/date=2026-07-01", FINAL, "_tidegauge", "_tidegauge/log/0.json"] {
         let mode = root.join(path).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o027, 0, "{path:?} has mode {mode:o}");
@@ -181,7 +210,10 @@ async fn others_can_neither_read_files_nor_enter_directories() {
 async fn temporary_files_of_a_crash_are_removed_at_start() {
     let directory = TempDir::new().unwrap();
     let store = LocalStore::new(directory.path());
-    store.create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x")).await.unwrap();
+    store
+        .create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x"))
+        .await
+        .unwrap();
     std::fs::write(directory.path().join("_tidegauge/tmp/left"), b"torn").unwrap();
     std::fs::create_dir_all(directory.path().join("_tidegauge/staging/old-writer")).unwrap();
     store.probe().await.unwrap();

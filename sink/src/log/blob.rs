@@ -43,9 +43,15 @@ pub enum BlobKind {
 /// # Errors
 /// Where the payload is larger than [`MAX_PAYLOAD`], or compression fails.
 pub fn encode(kind: BlobKind, payload: &[u8]) -> Result<Bytes, LogError> {
-    let invalid = |why: String| LogError::Invalid { what: format!("a file of kind {kind:?}"), why };
+    let invalid = |why: String| LogError::Invalid {
+        what: format!("a file of kind {kind:?}"),
+        why,
+    };
     if payload.len() as u64 > MAX_PAYLOAD {
-        return Err(invalid(format!("its payload has {} bytes, {MAX_PAYLOAD} is the most", payload.len())));
+        return Err(invalid(format!(
+            "its payload has {} bytes, {MAX_PAYLOAD} is the most",
+            payload.len()
+        )));
     }
     let packed = zstd::bulk::compress(payload, LEVEL).map_err(|error| invalid(error.to_string()))?;
     let mut file = Vec::with_capacity(HEADER + packed.len());
@@ -75,7 +81,11 @@ pub fn decode(file: &[u8], kind: BlobKind, path: &str, limit: u64) -> Result<Vec
     }
     let version = u16::from_le_bytes(array(file, 8));
     if version > VERSION {
-        return Err(LogError::Newer { path: path.to_owned(), found: version.into(), known: VERSION.into() });
+        return Err(LogError::Newer {
+            path: path.to_owned(),
+            found: version.into(),
+            known: VERSION.into(),
+        });
     }
     if version != VERSION {
         return corrupt(format!("it says format {version}, which never existed"));
@@ -95,7 +105,9 @@ pub fn decode(file: &[u8], kind: BlobKind, path: &str, limit: u64) -> Result<Vec
     if length > limit {
         return corrupt(format!("it unpacks to {length} bytes, more than the {limit} that it may have"));
     }
-    let Ok(capacity) = usize::try_from(length) else { return corrupt(format!("{length} bytes do not fit in memory")) };
+    let Ok(capacity) = usize::try_from(length) else {
+        return corrupt(format!("{length} bytes do not fit in memory"));
+    };
     match zstd::bulk::decompress(&file[HEADER..], capacity) {
         Ok(payload) if payload.len() == capacity => Ok(payload),
         Ok(payload) => corrupt(format!("it unpacks to {} bytes instead of {length}", payload.len())),
@@ -130,7 +142,10 @@ mod tests {
         file[8] = 2;
         let error = decode(&file, BlobKind::Delta, "x.delta", 10).unwrap_err();
         assert!(matches!(error, LogError::Newer { found: 2, known: 1, .. }));
-        assert!(error.to_string().contains("x.delta") && error.to_string().contains("later"), "{error}");
+        assert!(
+            error.to_string().contains("x.delta") && error.to_string().contains("later"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -145,7 +160,12 @@ mod tests {
     #[test]
     fn a_file_of_another_kind_is_not_taken_for_it() {
         let file = encode(BlobKind::Snapshot, b"abc").unwrap();
-        assert!(decode(&file, BlobKind::Delta, "x", 10).unwrap_err().to_string().contains("kind 2 instead of 1"));
+        assert!(
+            decode(&file, BlobKind::Delta, "x", 10)
+                .unwrap_err()
+                .to_string()
+                .contains("kind 2 instead of 1")
+        );
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::open::{self, Recovered};
 use super::{BlobRef, CommitError, DataFile, Draft, Entry, Genesis, Kind, LogError, LogState, Nonce, Stager, WriterId, codec, paths};
-use crate::store::{Creation, Move, Store, StoreError};
+use crate::store::{Creation, Store, StoreError};
 
 /// How the log behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { results: 1, reconfigure: false, checkpoint_every: 50, attempts: 5, backoff: Duration::from_millis(50) }
+        Options {
+            results: 1,
+            reconfigure: false,
+            checkpoint_every: 50,
+            attempts: 5,
+            backoff: Duration::from_millis(50),
+        }
     }
 }
 
@@ -43,28 +49,30 @@ pub struct Committed {
 /// The commit log of one pipeline, as one writer sees it.
 #[derive(Debug)]
 pub struct CommitLog {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     options: Options,
-    writer: WriterId,
+    pub(super) writer: WriterId,
     /// The epoch that this process works in.
     epoch: u64,
-    state: LogState,
+    pub(super) state: LogState,
     /// Entries of others that the caller has not seen.
     others: Vec<Entry>,
     /// Drafts of which it is not known whether they are the entry after the head.
-    pending: BTreeSet<Nonce>,
+    pub(super) pending: BTreeSet<Nonce>,
     /// Moves of committed files that are not known to be done and durable.
-    moves: Vec<DataFile>,
+    pub(super) moves: Vec<DataFile>,
     /// Committed files that lie nowhere.
-    absent: Vec<DataFile>,
+    pub(super) absent: Vec<DataFile>,
     checkpoint: Option<u64>,
     /// Binary files that the newest checkpoint or an entry after it names.
-    recent: BTreeSet<String>,
+    pub(super) recent: BTreeSet<String>,
 }
 
 /// Wall clock in milliseconds, for people.
 pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Genesis {
@@ -73,7 +81,14 @@ impl Genesis {
     /// # Errors
     /// Where there are no random numbers.
     pub fn new(cluster: Option<String>, topics: Vec<super::Topic>, spec: serde_json::Value) -> Result<Genesis, LogError> {
-        Ok(Genesis { pipeline: Nonce::random()?, cluster, topics, least_reader: codec::VERSION, least_writer: codec::VERSION, spec })
+        Ok(Genesis {
+            pipeline: Nonce::random()?,
+            cluster,
+            topics,
+            least_reader: codec::VERSION,
+            least_writer: codec::VERSION,
+            spec,
+        })
     }
 }
 
@@ -87,7 +102,12 @@ impl CommitLog {
         if let Some(found) = &read {
             let least = found.state.identity.least_reader;
             if least > codec::VERSION {
-                return Err(LogError::TooOld { location: store.location().to_owned(), action: "reads", least, ours: codec::VERSION });
+                return Err(LogError::TooOld {
+                    location: store.location().to_owned(),
+                    action: "reads",
+                    least,
+                    ours: codec::VERSION,
+                });
             }
         }
         Ok(read)
@@ -107,7 +127,10 @@ impl CommitLog {
         open::check_versions(&found.state, store.location(), options.results)?;
         found.differences = open::compare(&found.state, &genesis, store.location())?;
         if let (Some(differences), false) = (&found.differences, options.reconfigure) {
-            return Err(LogError::Reconfigured { location: store.location().to_owned(), differences: differences.clone() });
+            return Err(LogError::Reconfigured {
+                location: store.location().to_owned(),
+                differences: differences.clone(),
+            });
         }
         let mut log = CommitLog {
             writer,
@@ -202,7 +225,10 @@ impl CommitLog {
             }
             let entry = self.state.entry(draft, self.writer, self.options.results, now());
             let path = paths::entry(entry.seq);
-            entry.check(&path).map_err(|error| CommitError::Refused { nonce: draft.nonce, why: error.to_string() })?;
+            entry.check(&path).map_err(|error| CommitError::Refused {
+                nonce: draft.nonce,
+                why: error.to_string(),
+            })?;
             let bytes = codec::encode(&entry, &path)?;
             self.pending.insert(draft.nonce);
             if self.create(&entry, bytes).await? {
@@ -214,34 +240,15 @@ impl CommitLog {
             self.pause(round).await;
             round += 1;
         };
-        self.epoch = self.epoch.max(if matches!(entry.kind, Kind::Epoch { .. }) { entry.epoch } else { 0 });
+        self.epoch = self
+            .epoch
+            .max(if matches!(entry.kind, Kind::Epoch { .. }) { entry.epoch } else { 0 });
         let in_place = match self.finish_moves().await {
             Ok(()) => true,
             Err(error) if error.is_transient() => false,
             Err(error) => return Err(error.into()),
         };
         Ok(Committed { seq: entry.seq, in_place })
-    }
-
-    /// Deletes what a draft staged, unless it may still become an entry. Gives whether it did.
-    ///
-    /// # Errors
-    /// Where the store fails; what remains is left to a fence.
-    pub async fn discard(&mut self, draft: &Draft) -> Result<bool, LogError> {
-        if self.pending.contains(&draft.nonce) {
-            return Ok(false);
-        }
-        let own = draft.nonce.to_string();
-        let snapshots = draft.partitions.iter().filter_map(|p| p.snapshot.as_ref()).map(|s| &s.file.path);
-        // A partition's newest snapshot may be an older one, which stays.
-        let snapshots = snapshots.filter(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(&own)));
-        let files = draft.files.iter().map(|file| &file.staged).chain(draft.delta.iter().map(|file| &file.path)).chain(snapshots);
-        // An earlier attempt may have landed and been read as another writer's entry: what it names stays.
-        let named = self.named_files();
-        for path in files.filter(|path| !named.contains(path)) {
-            self.store.delete(path).await?;
-        }
-        Ok(true)
     }
 
     /// Reads the entries that other writers added.
@@ -269,75 +276,19 @@ impl CommitLog {
         self.check_overtaken().await
     }
 
-    /// Moves every committed file to its place, durably. Files that lie nowhere are left for [`CommitLog::take_absent`].
-    ///
-    /// # Errors
-    /// Where the store fails; the next call goes on.
-    pub async fn finish_moves(&mut self) -> Result<(), LogError> {
-        while !self.moves.is_empty() {
-            let moves: Vec<Move> = self.moves.iter().map(|f| Move { staged: f.staged.clone(), path: f.path.clone() }).collect();
-            match self.store.publish(&moves).await {
-                Ok(()) => self.moves.clear(),
-                Err(StoreError::Missing { path, .. }) if self.moves.iter().any(|f| f.path == path) => {
-                    tracing::warn!(path, "a committed data file is neither in its place nor staged: it was moved or deleted by another program");
-                    let (absent, rest) = std::mem::take(&mut self.moves).into_iter().partition(|f| f.path == path);
-                    self.moves = rest;
-                    self.absent.extend::<Vec<DataFile>>(absent);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Fences every other writer that left files which no entry names, then deletes these files. Gives the writers. For a start at which no
-    /// other process is expected: a live writer that is fenced loses what it staged.
-    ///
-    /// # Errors
-    /// See [`CommitError`].
-    pub async fn clear_abandoned(&mut self) -> Result<Vec<WriterId>, CommitError> {
-        self.finish_moves().await?;
-        let mut writers: BTreeSet<WriterId> = self.unnamed_files().await?.into_iter().map(|(writer, _)| writer).collect();
-        writers.remove(&self.writer);
-        for writer in &writers {
-            if !self.state.fenced.contains(writer) {
-                let mut fence = self.draft()?;
-                fence.kind = Kind::Fence { fenced: *writer };
-                self.commit(&fence).await?;
-            }
-        }
-        // Whatever the fenced writers managed to commit before is in the chain now, and named.
-        self.finish_moves().await?;
-        for (_, path) in self.unnamed_files().await?.iter().filter(|(writer, _)| writers.contains(writer)) {
-            self.store.delete(path).await?;
-        }
-        Ok(writers.into_iter().collect())
-    }
-
-    /// Files below the writers' directories that the newest checkpoint or an entry after it names.
-    fn named_files(&self) -> BTreeSet<&String> {
-        let snapshots = self.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref()).map(|s| &s.file.path);
-        self.moves.iter().map(|f| &f.staged).chain(snapshots).chain(&self.recent).collect()
-    }
-
-    async fn unnamed_files(&self) -> Result<Vec<(WriterId, String)>, LogError> {
-        let named = self.named_files();
-        let mut found = Vec::new();
-        for directory in [paths::STAGING, paths::DELTA, paths::STATE] {
-            for file in self.store.list(directory).await?.into_iter().filter(|file| !named.contains(&file.path)) {
-                found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file.path)));
-            }
-        }
-        Ok(found)
-    }
-
     fn may_follow(&mut self, draft: &Draft) -> Result<(), CommitError> {
         if self.state.fenced.contains(&self.writer) {
             let writer = std::mem::replace(&mut self.writer, WriterId::random()?);
-            return Err(CommitError::Fenced { writer, renamed: self.writer });
+            return Err(CommitError::Fenced {
+                writer,
+                renamed: self.writer,
+            });
         }
         if self.state.epoch > self.epoch {
-            return Err(CommitError::NewerEpoch { ours: self.epoch, newest: self.state.epoch });
+            return Err(CommitError::NewerEpoch {
+                ours: self.epoch,
+                newest: self.state.epoch,
+            });
         }
         self.state.check(draft)
     }
@@ -379,7 +330,10 @@ impl CommitLog {
     }
 
     fn advance(&mut self, entry: &Entry) -> Result<(), LogError> {
-        self.state.apply(entry).map_err(|why| LogError::Broken { path: paths::entry(entry.seq), why })?;
+        self.state.apply(entry).map_err(|why| LogError::Broken {
+            path: paths::entry(entry.seq),
+            why,
+        })?;
         // The place after the old head is taken: no other draft can land there any more.
         self.pending.clear();
         self.moves.extend(entry.files.iter().cloned());
@@ -394,14 +348,19 @@ impl CommitLog {
 
     async fn check_overtaken_at(&self, entry: &Entry) -> Result<(), CommitError> {
         match self.compare_checkpoints(entry.seq, entry.nonce).await {
-            Err(CommitError::Log(error)) if error.is_transient() => Err(CommitError::Unknown { seq: entry.seq, why: error.to_string() }),
+            Err(CommitError::Log(error)) if error.is_transient() => Err(CommitError::Unknown {
+                seq: entry.seq,
+                why: error.to_string(),
+            }),
             other => other,
         }
     }
 
     async fn compare_checkpoints(&self, seq: u64, nonce: Nonce) -> Result<(), CommitError> {
         let newest = open::newest_checkpoint(&*self.store).await?;
-        let Some(checkpoint) = newest.filter(|newest| *newest >= seq && Some(*newest) != self.checkpoint) else { return Ok(()) };
+        let Some(checkpoint) = newest.filter(|newest| *newest >= seq && Some(*newest) != self.checkpoint) else {
+            return Ok(());
+        };
         if checkpoint == seq && open::read_checkpoint(&*self.store, seq).await?.state.head.nonce == nonce {
             return Ok(());
         }
@@ -433,7 +392,10 @@ impl CommitLog {
     }
 
     pub(super) fn unknown(&self, seq: u64) -> CommitError {
-        CommitError::Unknown { seq, why: "the store says that a checkpoint exists, but does not show it".to_owned() }
+        CommitError::Unknown {
+            seq,
+            why: "the store says that a checkpoint exists, but does not show it".to_owned(),
+        }
     }
 
     pub(super) fn after_checkpoint(&mut self, seq: u64, blobs: &[BlobRef]) {
@@ -462,6 +424,10 @@ async fn begin(store: &dyn Store, writer: WriterId, genesis: &Genesis, options: 
     store.create_if_absent(&path, codec::encode(&entry, &path)?).await?;
     match open::read(store).await? {
         Some(found) => Ok(found),
-        None => Err(StoreError::Retry { doing: format!("beginning the log in {}", store.location()), why: "the first entry is not shown".to_owned() }.into()),
+        None => Err(StoreError::Retry {
+            doing: format!("beginning the log in {}", store.location()),
+            why: "the first entry is not shown".to_owned(),
+        }
+        .into()),
     }
 }

@@ -73,7 +73,10 @@ impl CommitLog {
     pub async fn checkpoint(&mut self, blobs: Vec<Blob>) -> Result<Vec<BlobRef>, CommitError> {
         let nonce = Nonce::random()?;
         if self.has_others() {
-            return Err(CommitError::Refused { nonce, why: "a checkpoint has to contain the entries of other writers first".to_owned() });
+            return Err(CommitError::Refused {
+                nonce,
+                why: "a checkpoint has to contain the entries of other writers first".to_owned(),
+            });
         }
         self.check_overtaken().await?;
         self.finish_moves().await?;
@@ -90,7 +93,12 @@ impl CommitLog {
                 }
             });
         }
-        let checkpoint = Checkpoint { writer: self.writer(), written_at: super::chain::now(), state: self.state().clone(), blobs: parts };
+        let checkpoint = Checkpoint {
+            writer: self.writer(),
+            written_at: super::chain::now(),
+            state: self.state().clone(),
+            blobs: parts,
+        };
         let path = paths::checkpoint(seq);
         let bytes = codec::encode(&checkpoint, &path)?;
         match self.store().create_if_absent(&path, bytes).await {
@@ -99,7 +107,9 @@ impl CommitLog {
             answer => {
                 // Rule 2 holds here too: only the file tells whose checkpoint it is.
                 let theirs = match read_checkpoint(self.store(), seq).await {
-                    Err(LogError::Store(StoreError::Missing { .. })) => return Err(answer.err().map_or_else(|| self.unknown(seq), Into::into)),
+                    Err(LogError::Store(StoreError::Missing { .. })) => {
+                        return Err(answer.err().map_or_else(|| self.unknown(seq), Into::into));
+                    }
                     other => other?,
                 };
                 if theirs.state.head != self.state().head {
@@ -126,10 +136,18 @@ impl CommitLog {
     pub async fn collect_garbage(&self) -> Result<Collected, LogError> {
         let store = self.store();
         let mut collected = Collected::default();
-        let Some(newest) = newest_checkpoint(store).await? else { return Ok(collected) };
+        let Some(newest) = newest_checkpoint(store).await? else {
+            return Ok(collected);
+        };
         let checkpoint = read_checkpoint(store, newest).await?;
         let snapshots = checkpoint.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
-        let mut keep: BTreeSet<String> = checkpoint.blobs.iter().map(|blob| &blob.file).chain(snapshots.map(|s| &s.file)).map(|f| f.path.clone()).collect();
+        let mut keep: BTreeSet<String> = checkpoint
+            .blobs
+            .iter()
+            .map(|blob| &blob.file)
+            .chain(snapshots.map(|s| &s.file))
+            .map(|f| f.path.clone())
+            .collect();
         keep.extend(self.recent_files().cloned());
 
         for seq in older(store.list(paths::LOG).await?, newest + 1) {
@@ -144,7 +162,13 @@ impl CommitLog {
         for seq in older(store.list(paths::CHECKPOINT).await?, newest) {
             let old = read_checkpoint(store, seq).await?;
             let snapshots = old.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
-            for file in old.blobs.iter().map(|blob| &blob.file).chain(snapshots.map(|s| &s.file)).filter(|file| !keep.contains(&file.path)) {
+            for file in old
+                .blobs
+                .iter()
+                .map(|blob| &blob.file)
+                .chain(snapshots.map(|s| &s.file))
+                .filter(|file| !keep.contains(&file.path))
+            {
                 store.delete(&file.path).await?;
                 collected.files += 1;
             }
@@ -157,5 +181,9 @@ impl CommitLog {
 
 /// The numbered files below a seq, oldest first.
 fn older(files: Vec<crate::store::Listed>, below: u64) -> Vec<u64> {
-    files.iter().filter_map(|file| paths::seq(&file.path)).filter(|seq| *seq < below).collect()
+    files
+        .iter()
+        .filter_map(|file| paths::seq(&file.path))
+        .filter(|seq| *seq < below)
+        .collect()
 }

@@ -35,9 +35,16 @@ struct Envelope<'a> {
 /// # Errors
 /// Where the body cannot be JSON, or is too large to be read back.
 pub fn encode<T: Serialize>(body: &T, path: &str) -> Result<Bytes, LogError> {
-    let invalid = |why: String| LogError::Invalid { what: path.to_owned(), why };
+    let invalid = |why: String| LogError::Invalid {
+        what: path.to_owned(),
+        why,
+    };
     let body = serde_json::value::to_raw_value(body).map_err(|error| invalid(error.to_string()))?;
-    let envelope = Envelope { format: FORMAT, crc: Crc::of(body.get().as_bytes()), body: &body };
+    let envelope = Envelope {
+        format: FORMAT,
+        crc: Crc::of(body.get().as_bytes()),
+        body: &body,
+    };
     let mut bytes = serde_json::to_vec(&envelope).map_err(|error| invalid(error.to_string()))?;
     bytes.push(b'\n');
     if bytes.len() as u64 > MAX_BYTES {
@@ -58,7 +65,11 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], path: &str) -> Result<T, LogErr
     };
     let format = serde_json::from_slice::<Format>(bytes).map_err(cut)?.format;
     if format > FORMAT {
-        return Err(LogError::Newer { path: path.to_owned(), found: format, known: FORMAT });
+        return Err(LogError::Newer {
+            path: path.to_owned(),
+            found: format,
+            known: FORMAT,
+        });
     }
     if format != FORMAT {
         return Err(corrupt(format!("it says format {format}, which never existed")));

@@ -273,7 +273,9 @@ pub struct Revision {
 impl Entry {
     /// Every binary file that the entry names.
     pub fn binary_files(&self) -> impl Iterator<Item = &FileRef> {
-        self.delta.iter().chain(self.partitions.iter().filter_map(|p| p.snapshot.as_ref().map(|s| &s.file)))
+        self.delta
+            .iter()
+            .chain(self.partitions.iter().filter_map(|p| p.snapshot.as_ref().map(|s| &s.file)))
     }
 
     /// Checks what no writer would write, before anything acts on it.
@@ -287,7 +289,10 @@ impl Entry {
                 return corrupt(format!("{}[{}] goes back from {} to {}", p.topic, p.partition, p.from, p.to));
             }
             if p.snapshot.as_ref().is_some_and(|s| s.offset > p.to) {
-                return corrupt(format!("the snapshot of {}[{}] is ahead of its position {}", p.topic, p.partition, p.to));
+                return corrupt(format!(
+                    "the snapshot of {}[{}] is ahead of its position {}",
+                    p.topic, p.partition, p.to
+                ));
             }
         }
         for file in &self.files {

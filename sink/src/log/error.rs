@@ -10,7 +10,9 @@ pub enum LogError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Written by a later version.
-    #[error("{path} has format {found}, this program knows formats up to {known}; use the version of Tidegauge that wrote it, or a later one")]
+    #[error(
+        "{path} has format {found}, this program knows formats up to {known}; use the version of Tidegauge that wrote it, or a later one"
+    )]
     Newer {
         /// The file.
         path: String,
@@ -32,7 +34,9 @@ pub enum LogError {
         ours: u32,
     },
     /// The entries are no chain.
-    #[error("{path} does not follow its predecessor ({why}); the log below this output was changed by hand or restored in part: restore all of it")]
+    #[error(
+        "{path} does not follow its predecessor ({why}); the log below this output was changed by hand or restored in part: restore all of it"
+    )]
     Broken {
         /// The first file that does not fit.
         path: String,
@@ -101,7 +105,10 @@ impl LogError {
     /// Whether trying the same again later can succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, LogError::Store(StoreError::Retry { .. }) | LogError::Unstable { .. } | LogError::Random { .. })
+        matches!(
+            self,
+            LogError::Store(StoreError::Retry { .. }) | LogError::Unstable { .. } | LogError::Random { .. }
+        )
     }
 }
 
@@ -123,7 +130,9 @@ pub enum CommitError {
         newest: i64,
     },
     /// This writer was fenced. What it staged is discarded, it has a new id now: start again from the log.
-    #[error("another process fenced this writer ({writer}); what it staged is discarded, and everything is taken up from the log under the new id {renamed}")]
+    #[error(
+        "another process fenced this writer ({writer}); what it staged is discarded, and everything is taken up from the log under the new id {renamed}"
+    )]
     Fenced {
         /// The old id.
         writer: WriterId,
@@ -131,7 +140,9 @@ pub enum CommitError {
         renamed: WriterId,
     },
     /// The pipeline was reconfigured. What was staged is discarded: stop.
-    #[error("the pipeline was reconfigured: the log is in epoch {newest}, this process in epoch {ours}; what it staged is discarded, restart it with the new configuration")]
+    #[error(
+        "the pipeline was reconfigured: the log is in epoch {newest}, this process in epoch {ours}; what it staged is discarded, restart it with the new configuration"
+    )]
     NewerEpoch {
         /// This process's.
         ours: u64,
@@ -153,7 +164,9 @@ pub enum CommitError {
         checkpoint: u64,
     },
     /// Another publication or entry came first. What was staged is kept: compute the publication again or leave it out.
-    #[error("the results were computed through entry {through} after publication {previous:?}, but the log has gone on: {newest}; they are computed again")]
+    #[error(
+        "the results were computed through entry {through} after publication {previous:?}, but the log has gone on: {newest}; they are computed again"
+    )]
     StalePublication {
         /// Seq of the publication that the draft follows.
         previous: Option<u64>,
@@ -193,7 +206,10 @@ impl CommitError {
     /// Whether the caller must forget what it computed and start again from the log.
     #[must_use]
     pub fn starts_again(&self) -> bool {
-        matches!(self, CommitError::Zombie { .. } | CommitError::Fenced { .. } | CommitError::Overtaken { .. })
+        matches!(
+            self,
+            CommitError::Zombie { .. } | CommitError::Fenced { .. } | CommitError::Overtaken { .. }
+        )
     }
 
     /// Whether committing the same draft again later can succeed.

@@ -94,7 +94,13 @@ impl Serialize for Crc {
 impl<'de> Deserialize<'de> for Crc {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Crc, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let value = if text.len() == 8 { u32::from_str_radix(&text, 16).ok() } else { None };
-        value.map(Crc).ok_or_else(|| de::Error::custom(format!("{text:?} is not 8 hexadecimal digits")))
+        let value = if text.len() == 8 {
+            u32::from_str_radix(&text, 16).ok()
+        } else {
+            None
+        };
+        value
+            .map(Crc)
+            .ok_or_else(|| de::Error::custom(format!("{text:?} is not 8 hexadecimal digits")))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`entry`]: what an entry says; [`codec`]: how files carry it, so that damage is seen;
 //! - [`state`]: what all entries up to one add up to, and which entry may follow;
-//! - [`chain`]: open, commit, and the files that go with a commit; [`checkpoint`]: the bound on growth;
+//! - [`chain`]: open and commit, with the moves of files that go with it; [`checkpoint`]: the bound on growth;
 //! - [`stager`]: writes what a commit will name; [`blob`]: the container of binary files.
 
 pub mod blob;
@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod codec;
 pub mod entry;
 pub mod error;
+mod files;
 pub mod id;
 mod open;
 pub mod paths;
@@ -22,8 +23,8 @@ pub use blob::BlobKind;
 pub use chain::{CommitLog, Committed, Options};
 pub use checkpoint::{Blob, BlobRef};
 pub use entry::{
-    DataFile, Entry, EpochChange, FileRef, Gap, Genesis, Kind, LastRecord, PartitionEntry, PartitionStart, Publication, Revision, SnapshotRef, Topic,
-    WindowRange,
+    DataFile, Entry, EpochChange, FileRef, Gap, Genesis, Kind, LastRecord, PartitionEntry, PartitionStart, Publication, Revision,
+    SnapshotRef, Topic, WindowRange,
 };
 pub use error::{CommitError, LogError};
 pub use id::{Crc, Nonce, WriterId};

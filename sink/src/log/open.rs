@@ -41,12 +41,18 @@ pub(super) async fn read(store: &dyn Store) -> Result<Option<Recovered>, LogErro
             // A checkpoint that appeared meanwhile may have removed what was missing, or show that what did not fit never counted.
             Err(LogError::Broken { .. } | LogError::Store(StoreError::Missing { .. })) if newest_checkpoint(store).await? != newest => {}
             Err(LogError::Store(StoreError::Missing { path, .. })) => {
-                return Err(LogError::Broken { path, why: "it does not exist, although later files do".to_owned() });
+                return Err(LogError::Broken {
+                    path,
+                    why: "it does not exist, although later files do".to_owned(),
+                });
             }
             done => return done,
         }
     }
-    Err(LogError::Unstable { location: store.location().to_owned(), attempts: ATTEMPTS })
+    Err(LogError::Unstable {
+        location: store.location().to_owned(),
+        attempts: ATTEMPTS,
+    })
 }
 
 /// Seq of the newest checkpoint.
@@ -90,7 +96,9 @@ async fn read_from(store: &dyn Store, newest: Option<u64>) -> Result<Option<Reco
         None if checkpoint.is_none() => return Ok(None),
         None => 0,
     };
-    let reads = stream::iter(first..last.saturating_add(1)).map(|seq| read_entry(store, seq)).buffered(PARALLEL);
+    let reads = stream::iter(first..last.saturating_add(1))
+        .map(|seq| read_entry(store, seq))
+        .buffered(PARALLEL);
     let entries: Vec<Entry> = reads.try_collect().await?;
 
     let (at_checkpoint, blobs) = checkpoint.map_or((None, Vec::new()), |c| (Some(c.state), c.blobs));
@@ -100,12 +108,27 @@ async fn read_from(store: &dyn Store, newest: Option<u64>) -> Result<Option<Reco
             Some(state) => state.apply(entry),
             None => {
                 state = LogState::begin(entry);
-                if state.is_some() { Ok(()) } else { Err("it is no genesis entry".to_owned()) }
+                if state.is_some() {
+                    Ok(())
+                } else {
+                    Err("it is no genesis entry".to_owned())
+                }
             }
         };
-        followed.map_err(|why| LogError::Broken { path: paths::entry(entry.seq), why })?;
+        followed.map_err(|why| LogError::Broken {
+            path: paths::entry(entry.seq),
+            why,
+        })?;
     }
-    Ok(state.map(|state| Recovered { state, checkpoint: newest, blobs, at_checkpoint, entries, absent: Vec::new(), differences: None }))
+    Ok(state.map(|state| Recovered {
+        state,
+        checkpoint: newest,
+        blobs,
+        at_checkpoint,
+        entries,
+        absent: Vec::new(),
+        differences: None,
+    }))
 }
 
 /// Whether this program may act on the log.
@@ -117,7 +140,12 @@ pub(super) fn check_versions(state: &LogState, location: &str, results: u32) -> 
         ("computes results of", state.results, results),
     ];
     match asks.into_iter().find(|(_, least, ours)| least > ours) {
-        Some((action, least, ours)) => Err(LogError::TooOld { location: location.to_owned(), action, least, ours }),
+        Some((action, least, ours)) => Err(LogError::TooOld {
+            location: location.to_owned(),
+            action,
+            least,
+            ours,
+        }),
         None => Ok(()),
     }
 }
@@ -127,7 +155,11 @@ pub(super) fn compare(state: &LogState, ours: &Genesis, location: &str) -> Resul
     let theirs = &state.identity;
     if theirs.cluster != ours.cluster {
         let name = |cluster: &Option<String>| cluster.clone().unwrap_or_else(|| "(none)".to_owned());
-        return Err(LogError::OtherCluster { location: location.to_owned(), theirs: name(&theirs.cluster), ours: name(&ours.cluster) });
+        return Err(LogError::OtherCluster {
+            location: location.to_owned(),
+            theirs: name(&theirs.cluster),
+            ours: name(&ours.cluster),
+        });
     }
     let mut differences = Vec::new();
     for topic in &ours.topics {
@@ -137,7 +169,11 @@ pub(super) fn compare(state: &LogState, ours: &Genesis, location: &str) -> Resul
                 if let (Some(theirs), Some(ours)) = (&known.id, &topic.id)
                     && theirs != ours
                 {
-                    return Err(LogError::OtherTopic { topic: topic.topic.clone(), theirs: theirs.clone(), ours: ours.clone() });
+                    return Err(LogError::OtherTopic {
+                        topic: topic.topic.clone(),
+                        theirs: theirs.clone(),
+                        ours: ours.clone(),
+                    });
                 }
             }
         }
@@ -164,7 +200,12 @@ fn differ(at: &str, old: &Value, new: &Value, differences: &mut Vec<String>) {
         (Value::Object(old), Value::Object(new)) => {
             let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                differ(&below(name), old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), differences);
+                differ(
+                    &below(name),
+                    old.get(name).unwrap_or(&Value::Null),
+                    new.get(name).unwrap_or(&Value::Null),
+                    differences,
+                );
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
@@ -185,7 +226,12 @@ mod tests {
     #[test]
     fn differences_name_the_path_and_both_values() {
         let mut found = Vec::new();
-        differ("", &json!({"a": 1, "b": {"c": [1, 2]}, "d": 1}), &json!({"a": 1, "b": {"c": [1, 3]}}), &mut found);
+        differ(
+            "",
+            &json!({"a": 1, "b": {"c": [1, 2]}, "d": 1}),
+            &json!({"a": 1, "b": {"c": [1, 3]}}),
+            &mut found,
+        );
         assert_eq!(found, ["b.c.1: 2 -> 3", "d: 1 -> null"]);
     }
 }

@@ -29,7 +29,11 @@ pub fn checkpoint(seq: u64) -> String {
 #[must_use]
 pub fn seq(path: &str) -> Option<u64> {
     let name = path.rsplit_once('/')?.1.strip_suffix(".json")?;
-    if name.len() == 20 && name.bytes().all(|b| b.is_ascii_digit()) { name.parse().ok() } else { None }
+    if name.len() == 20 && name.bytes().all(|b| b.is_ascii_digit()) {
+        name.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// A pane delta.
@@ -41,13 +45,21 @@ pub fn delta(writer: WriterId, nonce: Nonce) -> String {
 /// A snapshot of a partition. The number keeps partitions of topics with equal safe names apart.
 #[must_use]
 pub fn snapshot(writer: WriterId, nonce: Nonce, topic: &str, partition: i32, offset: i64) -> String {
-    format!("{STATE}/{writer}/{nonce}-{}-{:08x}-{partition}-{offset}.snapshot", safe(topic), crc32fast::hash(topic.as_bytes()))
+    format!(
+        "{STATE}/{writer}/{nonce}-{}-{:08x}-{partition}-{offset}.snapshot",
+        safe(topic),
+        crc32fast::hash(topic.as_bytes())
+    )
 }
 
 /// A binary part of a checkpoint.
 #[must_use]
 pub fn state(writer: WriterId, nonce: Nonce, seq: u64, name: &str) -> String {
-    format!("{STATE}/{writer}/{nonce}-{seq}-{}-{:08x}.state", safe(name), crc32fast::hash(name.as_bytes()))
+    format!(
+        "{STATE}/{writer}/{nonce}-{seq}-{}-{:08x}.state",
+        safe(name),
+        crc32fast::hash(name.as_bytes())
+    )
 }
 
 /// Whether a path lies in one of the staging directories.
@@ -59,7 +71,8 @@ pub fn is_staged(path: &str) -> bool {
 /// Whether a path lies where only Tidegauge looks.
 #[must_use]
 pub fn is_private(path: &str) -> bool {
-    path.strip_prefix(crate::store::PRIVATE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(crate::store::PRIVATE)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The writer below whose directory a path lies in `directory`.
@@ -71,7 +84,13 @@ pub fn writer_of(path: &str, directory: &str) -> Option<WriterId> {
 /// A name that is safe in a path: other characters than letters, digits, `-`, `_` and `.` become `_`, at most 100 remain.
 #[must_use]
 pub fn safe(name: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+            c
+        } else {
+            '_'
+        }
+    };
     name.chars().map(keep).take(100).collect()
 }
 

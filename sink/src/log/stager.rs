@@ -76,7 +76,13 @@ impl Stager {
     pub async fn data_in(&self, nonce: Nonce, table: &str, directory: &str, part: u32, rows: u64, bytes: Bytes) -> Result<DataFile, LogError> {
         let staged = format!("{}/{}/{nonce}-{table}-{}-{part:04}.staged", paths::STAGING, self.writer, directory.replace('/', "-"));
         let path = format!("{table}/{directory}/{nonce}-{part:04}.parquet");
-        let file = DataFile { table: table.to_owned(), staged, path, rows, bytes: bytes.len() as u64 };
+        let file = DataFile {
+            table: table.to_owned(),
+            staged,
+            path,
+            rows,
+            bytes: bytes.len() as u64,
+        };
         self.store.stage(&file.staged, bytes).await?;
         Ok(file)
     }
@@ -96,16 +102,26 @@ impl Stager {
     pub async fn snapshot(&self, nonce: Nonce, at: SnapshotAt<'_>, payload: &[u8]) -> Result<SnapshotRef, LogError> {
         let path = paths::snapshot(self.writer, nonce, at.topic, at.partition, at.offset);
         let file = self.write(path, BlobKind::Snapshot, payload).await?;
-        Ok(SnapshotRef { file, offset: at.offset, epoch: at.epoch, results: at.results })
+        Ok(SnapshotRef {
+            file,
+            offset: at.offset,
+            epoch: at.epoch,
+            results: at.results,
+        })
     }
 
     pub(super) async fn state(&self, nonce: Nonce, seq: u64, name: &str, payload: &[u8]) -> Result<FileRef, LogError> {
-        self.write(paths::state(self.writer, nonce, seq, name), BlobKind::State, payload).await
+        self.write(paths::state(self.writer, nonce, seq, name), BlobKind::State, payload)
+            .await
     }
 
     async fn write(&self, path: String, kind: BlobKind, payload: &[u8]) -> Result<FileRef, LogError> {
         let file = blob::encode(kind, payload)?;
-        let reference = FileRef { path, bytes: file.len() as u64, crc: Crc::of(&file) };
+        let reference = FileRef {
+            path,
+            bytes: file.len() as u64,
+            crc: Crc::of(&file),
+        };
         self.store.stage(&reference.path, file).await?;
         Ok(reference)
     }
@@ -134,7 +150,12 @@ pub async fn load(store: &dyn Store, file: &FileRef, kind: BlobKind, limit: u64)
     let bytes = store.get(&file.path, file.bytes).await?;
     let found = Crc::of(&bytes);
     if bytes.len() as u64 != file.bytes || found != file.crc {
-        let why = format!("it has {} bytes with checksum {found} instead of {} with {}", bytes.len(), file.bytes, file.crc);
+        let why = format!(
+            "it has {} bytes with checksum {found} instead of {} with {}",
+            bytes.len(),
+            file.bytes,
+            file.crc
+        );
         return Err(StoreError::corrupt(&file.path, why).into());
     }
     blob::decode(&bytes, kind, &file.path, limit)

@@ -85,7 +85,10 @@ mod as_list {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<(String, i32), Position>, D::Error> {
         let list = Vec::<Position>::deserialize(deserializer)?;
-        Ok(list.into_iter().map(|p| ((p.newest.topic.clone(), p.newest.partition), p)).collect())
+        Ok(list
+            .into_iter()
+            .map(|p| ((p.newest.topic.clone(), p.newest.partition), p))
+            .collect())
     }
 }
 
@@ -94,7 +97,7 @@ mod as_list {
 pub struct Draft {
     /// Its name; the files that it names carry it.
     pub nonce: Nonce,
-    /// The head when it was begun.
+    /// The head when it was begun. Whoever computes a publication again for the same draft sets it to the head of that moment.
     pub based_on: Head,
     /// What kind of entry it will be.
     pub kind: Kind,
@@ -114,7 +117,10 @@ impl LogState {
     pub fn begin(entry: &Entry) -> Option<LogState> {
         let Kind::Genesis { genesis } = &entry.kind else { return None };
         Some(LogState {
-            head: Head { seq: entry.seq, nonce: entry.nonce },
+            head: Head {
+                seq: entry.seq,
+                nonce: entry.nonce,
+            },
             results: entry.results,
             epoch: entry.epoch,
             identity: genesis.clone(),
@@ -148,7 +154,9 @@ impl LogState {
     pub fn entry(&self, draft: &Draft, writer: WriterId, results: u32, written_at: i64) -> Entry {
         let mut partitions = draft.partitions.clone();
         for p in partitions.iter_mut().filter(|p| p.snapshot.is_none()) {
-            p.snapshot = self.position(&p.topic, p.partition).and_then(|position| position.newest.snapshot.clone());
+            p.snapshot = self
+                .position(&p.topic, p.partition)
+                .and_then(|position| position.newest.snapshot.clone());
         }
         let opens_epoch = u64::from(matches!(draft.kind, Kind::Epoch { .. }));
         Entry {
@@ -184,25 +192,45 @@ impl LogState {
                 return refused(format!("{}[{}] is in it twice", p.topic, p.partition));
             }
             let Some(newest) = self.next_offset(&p.topic, p.partition) else {
-                return refused(format!("the topic {} is none of the pipeline's; `--reconfigure` lets it join", p.topic));
+                return refused(format!(
+                    "the topic {} is none of the pipeline's; `--reconfigure` lets it join",
+                    p.topic
+                ));
             };
             if p.from < newest {
-                return Err(CommitError::Zombie { topic: p.topic.clone(), partition: p.partition, from: p.from, newest });
+                return Err(CommitError::Zombie {
+                    topic: p.topic.clone(),
+                    partition: p.partition,
+                    from: p.from,
+                    newest,
+                });
             }
             if p.from > newest {
-                return refused(format!("{}[{}] would go on from {}, but the log ends at {newest}", p.topic, p.partition, p.from));
+                return refused(format!(
+                    "{}[{}] would go on from {}, but the log ends at {newest}",
+                    p.topic, p.partition, p.from
+                ));
             }
         }
-        draft.publication.as_ref().map_or(Ok(()), |publication| self.check_publication(draft, publication))
+        draft
+            .publication
+            .as_ref()
+            .map_or(Ok(()), |publication| self.check_publication(draft, publication))
     }
 
     fn check_publication(&self, draft: &Draft, publication: &Publication) -> Result<(), CommitError> {
         let newest = self.publication.as_ref().map(|p| p.seq);
         let stale = |newest: String| {
-            Err(CommitError::StalePublication { previous: publication.previous, through: publication.through, newest })
+            Err(CommitError::StalePublication {
+                previous: publication.previous,
+                through: publication.through,
+                newest,
+            })
         };
         if publication.previous != newest {
-            return stale(newest.map_or("there is none yet".to_owned(), |seq| format!("the newest publication is entry {seq}")));
+            return stale(newest.map_or("there is none yet".to_owned(), |seq| {
+                format!("the newest publication is entry {seq}")
+            }));
         }
         // Results that include the draft's own deltas hold only if no other entry came between.
         if publication.through > draft.based_on.seq && (publication.through != self.head.seq + 1 || draft.based_on.seq != self.head.seq) {
@@ -217,7 +245,10 @@ impl LogState {
     /// How the entry does not follow; then nothing is changed.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), String> {
         self.follows(entry)?;
-        self.head = Head { seq: entry.seq, nonce: entry.nonce };
+        self.head = Head {
+            seq: entry.seq,
+            nonce: entry.nonce,
+        };
         self.results = entry.results;
         self.epoch = entry.epoch;
         match &entry.kind {
@@ -228,7 +259,13 @@ impl LogState {
             Kind::Genesis { .. } | Kind::Commit | Kind::Publication => {}
         }
         for p in &entry.partitions {
-            self.partitions.insert((p.topic.clone(), p.partition), Position { seq: entry.seq, newest: p.clone() });
+            self.partitions.insert(
+                (p.topic.clone(), p.partition),
+                Position {
+                    seq: entry.seq,
+                    newest: p.clone(),
+                },
+            );
         }
         for file in &entry.files {
             let table = self.tables.entry(file.table.clone()).or_default();
@@ -239,17 +276,29 @@ impl LogState {
         if let Some(new) = &entry.publication {
             let mut ends = self.publication.take().map(|p| p.ends).unwrap_or_default();
             ends.extend(new.windows.iter().map(|w| (w.window.clone(), w.to_end)));
-            self.publication = Some(PublicationState { seq: entry.seq, through: new.through, watermark: new.watermark, ends });
+            self.publication = Some(PublicationState {
+                seq: entry.seq,
+                through: new.through,
+                watermark: new.watermark,
+                ends,
+            });
         }
         Ok(())
     }
 
     fn follows(&self, entry: &Entry) -> Result<(), String> {
         if entry.seq != self.head.seq + 1 {
-            return Err(format!("it says that it is entry {} where {} belongs", entry.seq, self.head.seq + 1));
+            return Err(format!(
+                "it says that it is entry {} where {} belongs",
+                entry.seq,
+                self.head.seq + 1
+            ));
         }
         if entry.previous != self.head.nonce {
-            return Err(format!("it follows {}, but entry {} is {}", entry.previous, self.head.seq, self.head.nonce));
+            return Err(format!(
+                "it follows {}, but entry {} is {}",
+                entry.previous, self.head.seq, self.head.nonce
+            ));
         }
         let opens_epoch = u64::from(matches!(entry.kind, Kind::Epoch { .. }));
         if entry.epoch != self.epoch + opens_epoch {
@@ -262,13 +311,19 @@ impl LogState {
             return Err(format!("its writer {} was fenced before", entry.writer));
         }
         if let (Some(seq), Some(p)) = (self.closed, entry.partitions.iter().find(|p| p.from < p.to)) {
-            return Err(format!("it moves {}[{}] although entry {seq} closed the input", p.topic, p.partition));
+            return Err(format!(
+                "it moves {}[{}] although entry {seq} closed the input",
+                p.topic, p.partition
+            ));
         }
         for p in &entry.partitions {
             let newest = self.next_offset(&p.topic, p.partition);
             if newest != Some(p.from) {
                 let newest = newest.map_or("an unknown topic".to_owned(), |offset| offset.to_string());
-                return Err(format!("it moves {}[{}] on from {}, which was at {newest}", p.topic, p.partition, p.from));
+                return Err(format!(
+                    "it moves {}[{}] on from {}, which was at {newest}",
+                    p.topic, p.partition, p.from
+                ));
             }
         }
         let newest = self.publication.as_ref().map(|p| p.seq);
@@ -282,7 +337,9 @@ impl LogState {
         self.identity.spec = change.spec.clone();
         self.identity.least_reader = change.least_reader;
         self.identity.least_writer = change.least_writer;
-        self.identity.topics.retain(|t| !change.leaves.contains(&t.topic) && !change.joins.iter().any(|new| new.topic == t.topic));
+        self.identity
+            .topics
+            .retain(|t| !change.leaves.contains(&t.topic) && !change.joins.iter().any(|new| new.topic == t.topic));
         self.identity.topics.extend(change.joins.iter().cloned());
         // A topic that comes back starts where the change says, and keeps only what the summary counted before.
         for topic in &change.joins {

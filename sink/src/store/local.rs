@@ -46,14 +46,28 @@ impl LocalStore {
         let root = root.into();
         let location = root.display().to_string();
         let (broken, temporary, durable) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::default());
-        LocalStore { inner: Arc::new(Inner { root, location, broken, temporary, durable }) }
+        LocalStore {
+            inner: Arc::new(Inner {
+                root,
+                location,
+                broken,
+                temporary,
+                durable,
+            }),
+        }
     }
 
     fn run<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static) -> Pending<'_, T> {
         let inner = Arc::clone(&self.inner);
         async move {
             let location = inner.location.clone();
-            let done = tokio::task::spawn_blocking(move || if inner.broken.load(Ordering::Acquire) { Err(inner.is_broken()) } else { work(&inner) });
+            let done = tokio::task::spawn_blocking(move || {
+                if inner.broken.load(Ordering::Acquire) {
+                    Err(inner.is_broken())
+                } else {
+                    work(&inner)
+                }
+            });
             done.await.unwrap_or_else(|stopped| {
                 Err(StoreError::Fatal {
                     what: format!("writing to {location}"),
@@ -202,9 +216,14 @@ impl Inner {
             Err(error) => return Err(self.retry("reading", path, &error)),
         };
         let mut bytes = Vec::new();
-        file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| self.retry("reading", path, &error))?;
+        file.take(max_bytes.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.retry("reading", path, &error))?;
         if bytes.len() as u64 > max_bytes {
-            return Err(StoreError::corrupt(path, format!("it is larger than {max_bytes} bytes, the most that such a file can have")));
+            return Err(StoreError::corrupt(
+                path,
+                format!("it is larger than {max_bytes} bytes, the most that such a file can have"),
+            ));
         }
         Ok(Bytes::from(bytes))
     }
@@ -270,7 +289,8 @@ impl Inner {
         for part in directory.split('/').filter(|part| !part.is_empty()) {
             let above = current.clone();
             current.push(part);
-            self.make_directory(&current).map_err(|error| self.retry("creating the directory of", path, &error))?;
+            self.make_directory(&current)
+                .map_err(|error| self.retry("creating the directory of", path, &error))?;
             self.sync_directory(&above)?;
         }
         let mut durable = self.durable();
@@ -303,11 +323,17 @@ impl Inner {
     }
 
     fn missing(&self, path: &str) -> StoreError {
-        StoreError::Missing { location: self.location.clone(), path: path.to_owned() }
+        StoreError::Missing {
+            location: self.location.clone(),
+            path: path.to_owned(),
+        }
     }
 
     pub(super) fn retry(&self, verb: &str, path: &str, error: &io::Error) -> StoreError {
-        StoreError::Retry { doing: format!("{verb} {path} in {}", self.location), why: explain(error) }
+        StoreError::Retry {
+            doing: format!("{verb} {path} in {}", self.location),
+            why: explain(error),
+        }
     }
 
     fn not_durable(&self, path: &Path, error: &io::Error) -> StoreError {
@@ -340,4 +366,37 @@ pub(super) fn explain(error: &io::Error) -> String {
         _ => return error.to_string(),
     };
     format!("{error}; {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_written_any_more() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store = LocalStore::new(directory.path());
+        store.stage("a/b", Bytes::from_static(b"x")).await.unwrap();
+        let error = store.inner.not_durable(directory.path(), &io::Error::from_raw_os_error(5));
+        assert!(
+            matches!(error, StoreError::Fatal { .. }) && error.to_string().contains("check the disk"),
+            "{error}"
+        );
+        for error in [
+            store.stage("a/c", Bytes::new()).await.unwrap_err(),
+            store.sync("a").await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Fatal { .. }), "{error}");
+        }
+        assert!(!directory.path().join("a/c").exists());
+    }
+
+    #[test]
+    fn a_full_disk_says_so_and_what_to_do() {
+        let text = explain(&io::Error::from_raw_os_error(28));
+        assert!(text.contains("No space left") && text.contains("free some space"), "{text}");
+        let text = explain(&io::Error::from_raw_os_error(30));
+        assert!(text.contains("mount that file system for writing"), "{text}");
+    }
 }

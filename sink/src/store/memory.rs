@@ -82,7 +82,9 @@ impl MemoryStore {
     #[must_use]
     pub fn fork(&self) -> MemoryStore {
         let files = self.lock().files.clone();
-        MemoryStore { inner: Arc::new(Mutex::new(Inner { files, ..Inner::default() })) }
+        MemoryStore {
+            inner: Arc::new(Mutex::new(Inner { files, ..Inner::default() })),
+        }
     }
 
     /// Every file and its content.
@@ -107,7 +109,10 @@ impl MemoryStore {
 
 impl Inner {
     fn step(&mut self, change: Change) -> Result<Creation, StoreError> {
-        let failed = |what: &str| StoreError::Retry { doing: format!("{change:.40?} in memory"), why: what.to_owned() };
+        let failed = |what: &str| StoreError::Retry {
+            doing: format!("{change:.40?} in memory"),
+            why: what.to_owned(),
+        };
         if self.crashed {
             return Err(failed("crashed"));
         }
@@ -144,7 +149,11 @@ impl Inner {
                 (None, None) => return Err(missing(&one.path)),
                 (Some(staged), Some(visible)) if staged.len() != visible.len() => {
                     let why = format!("{} bytes instead of {}", visible.len(), staged.len());
-                    return Err(StoreError::Conflict { location: "memory".to_owned(), path: one.path, why });
+                    return Err(StoreError::Conflict {
+                        location: "memory".to_owned(),
+                        path: one.path,
+                        why,
+                    });
                 }
                 (Some(staged), _) => {
                     let staged_bytes = staged.clone();
@@ -158,7 +167,10 @@ impl Inner {
 }
 
 fn missing(path: &str) -> StoreError {
-    StoreError::Missing { location: "memory".to_owned(), path: path.to_owned() }
+    StoreError::Missing {
+        location: "memory".to_owned(),
+        path: path.to_owned(),
+    }
 }
 
 impl Store for MemoryStore {
@@ -211,7 +223,10 @@ impl Store for MemoryStore {
             inner.step(Change::Nothing)?;
             let bytes = inner.files.get(&path).cloned().ok_or_else(|| missing(&path))?;
             if bytes.len() as u64 > max_bytes {
-                return Err(StoreError::corrupt(&path, format!("it is larger than {max_bytes} bytes, the most that such a file can have")));
+                return Err(StoreError::corrupt(
+                    &path,
+                    format!("it is larger than {max_bytes} bytes, the most that such a file can have"),
+                ));
             }
             Ok(bytes)
         }
@@ -226,7 +241,12 @@ impl Store for MemoryStore {
             inner.step(Change::Nothing)?;
             let below = format!("{directory}/");
             let found = inner.files.iter().filter(|(path, _)| path.starts_with(&below));
-            Ok(found.map(|(path, bytes)| Listed { path: path.clone(), bytes: bytes.len() as u64 }).collect())
+            Ok(found
+                .map(|(path, bytes)| Listed {
+                    path: path.clone(),
+                    bytes: bytes.len() as u64,
+                })
+                .collect())
         }
         .boxed()
     }

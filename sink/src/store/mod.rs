@@ -133,7 +133,10 @@ pub enum StoreError {
 impl StoreError {
     /// A damaged file.
     pub(crate) fn corrupt(path: &str, why: impl fmt::Display) -> StoreError {
-        StoreError::Corrupt { path: path.to_owned(), why: why.to_string() }
+        StoreError::Corrupt {
+            path: path.to_owned(),
+            why: why.to_string(),
+        }
     }
 }
 

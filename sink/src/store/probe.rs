@@ -9,21 +9,61 @@ use super::{PRIVATE, StoreError};
 
 /// File systems whose creates, links or syncs depend on a server or an emulation that need not keep them.
 const NETWORK: [&str; 22] = [
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
-    "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "vmhgfs",
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "davfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "prl_fs",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+    "vmhgfs",
 ];
 
 /// What follows `fuse.` in the type of a file system in user space that keeps its files elsewhere.
 const NETWORK_FUSE: [&str; 17] = [
-    "afpfs", "blobfuse", "ceph", "curlftpfs", "davfs", "gcsfuse", "geesefs", "glusterfs", "goofys", "juicefs", "mount-s3", "mountpoint-s3", "osxfs",
-    "rclone", "s3fs", "sshfs", "vmhgfs-fuse",
+    "afpfs",
+    "blobfuse",
+    "ceph",
+    "curlftpfs",
+    "davfs",
+    "gcsfuse",
+    "geesefs",
+    "glusterfs",
+    "goofys",
+    "juicefs",
+    "mount-s3",
+    "mountpoint-s3",
+    "osxfs",
+    "rclone",
+    "s3fs",
+    "sshfs",
+    "vmhgfs-fuse",
 ];
 
 pub(super) fn probe(inner: &Inner) -> Result<(), StoreError> {
     let root = inner.root();
     create_root(inner, root).map_err(|error| refuse(root, "cannot be created", &explain(&error), ""))?;
     if !root.is_dir() {
-        return Err(refuse(root, "cannot be used", "it is not a directory", "choose another `output.url`"));
+        return Err(refuse(
+            root,
+            "cannot be used",
+            "it is not a directory",
+            "choose another `output.url`",
+        ));
     }
     refuse_network(root, &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())?;
     remove_leftovers(inner)?;
@@ -31,10 +71,16 @@ pub(super) fn probe(inner: &Inner) -> Result<(), StoreError> {
 }
 
 fn create_root(inner: &Inner, root: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    let missing: Vec<&Path> = root
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
     for path in missing.into_iter().rev() {
         inner.make_directory(path)?;
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let above = path
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         inner.sync_directory(above).map_err(|error| io::Error::other(error.to_string()))?;
     }
     Ok(())
@@ -42,7 +88,9 @@ fn create_root(inner: &Inner, root: &Path) -> io::Result<()> {
 
 /// Refuses a root that lies on a network file system, by the table of mounts of this process.
 fn refuse_network(root: &Path, mountinfo: &str) -> Result<(), StoreError> {
-    let real = root.canonicalize().map_err(|error| refuse(root, "cannot be used", &explain(&error), ""))?;
+    let real = root
+        .canonicalize()
+        .map_err(|error| refuse(root, "cannot be used", &explain(&error), ""))?;
     let Some(kind) = file_system(&real, mountinfo) else { return Ok(()) };
     if is_network(kind) {
         return Err(refuse(
@@ -60,7 +108,9 @@ fn file_system<'a>(real: &Path, mountinfo: &'a str) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     for line in mountinfo.lines() {
         let Some((mount, source)) = line.split_once(" - ") else { continue };
-        let (Some(point), Some(kind)) = (mount.split(' ').nth(4), source.split(' ').next()) else { continue };
+        let (Some(point), Some(kind)) = (mount.split(' ').nth(4), source.split(' ').next()) else {
+            continue;
+        };
         let point = unescape(point);
         if real.starts_with(&point) && best.is_none_or(|(length, _)| point.len() >= length) {
             best = Some((point.len(), kind));
@@ -109,7 +159,12 @@ fn write_link_sync(inner: &Inner, root: &Path) -> Result<(), StoreError> {
         fs::hard_link(&file, &link).map_err(|error| no_links(root, &explain(&error)))?;
         match fs::hard_link(&file, &link) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(no_links(root, &format!("a second link to one name failed with {error:?} instead of \"already exists\""))),
+            Err(error) => {
+                return Err(no_links(
+                    root,
+                    &format!("a second link to one name failed with {error:?} instead of \"already exists\""),
+                ));
+            }
             Ok(()) => return Err(no_links(root, "a second link to one name replaced the first")),
         }
         inner.sync_directory(&root.join(PRIVATE).join("tmp"))
@@ -127,7 +182,11 @@ fn no_links(root: &Path, why: &str) -> StoreError {
 
 fn refuse(root: &Path, what: &str, why: &str, remedy: &str) -> StoreError {
     let remedy = if remedy.is_empty() { "then start again" } else { remedy };
-    StoreError::Fatal { what: format!("the output {} {what}", root.display()), why: why.to_owned(), remedy: remedy.to_owned() }
+    StoreError::Fatal {
+        what: format!("the output {} {what}", root.display()),
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +224,9 @@ mod tests {
         let root = std::env::temp_dir();
         let mounts = "1 0 0:1 / / rw - nfs4 server:/ rw\n";
         let message = refuse_network(&root, mounts).unwrap_err().to_string();
-        assert!(message.contains("nfs4") && message.contains("local disk") && message.contains(&root.display().to_string()), "{message}");
+        assert!(
+            message.contains("nfs4") && message.contains("local disk") && message.contains(&root.display().to_string()),
+            "{message}"
+        );
     }
 }

@@ -1,0 +1,118 @@
+//! Rule 5: the files that go with an entry, before and after it.
+
+use std::collections::BTreeSet;
+
+use super::chain::CommitLog;
+use super::{CommitError, DataFile, Draft, Kind, LogError, WriterId, paths};
+use crate::store::{Move, StoreError};
+
+impl CommitLog {
+    /// Deletes what a draft staged, unless it may still become an entry. Gives whether it did.
+    ///
+    /// # Errors
+    /// Where the store fails; what remains is left to a fence.
+    pub async fn discard(&mut self, draft: &Draft) -> Result<bool, LogError> {
+        if self.pending.contains(&draft.nonce) {
+            return Ok(false);
+        }
+        let own = draft.nonce.to_string();
+        let snapshots = draft.partitions.iter().filter_map(|p| p.snapshot.as_ref()).map(|s| &s.file.path);
+        // A partition's newest snapshot may be an older one, which stays.
+        let snapshots = snapshots.filter(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(&own)));
+        let files = draft
+            .files
+            .iter()
+            .map(|file| &file.staged)
+            .chain(draft.delta.iter().map(|file| &file.path))
+            .chain(snapshots);
+        // An earlier attempt may have landed and been read as another writer's entry: what it names stays.
+        let named = self.named_files();
+        for path in files.filter(|path| !named.contains(path)) {
+            self.store.delete(path).await?;
+        }
+        Ok(true)
+    }
+
+    /// Moves every committed file to its place, durably. Files that lie nowhere are left for [`CommitLog::take_absent`].
+    ///
+    /// # Errors
+    /// Where the store fails; the next call goes on.
+    pub async fn finish_moves(&mut self) -> Result<(), LogError> {
+        while !self.moves.is_empty() {
+            let moves: Vec<Move> = self
+                .moves
+                .iter()
+                .map(|f| Move {
+                    staged: f.staged.clone(),
+                    path: f.path.clone(),
+                })
+                .collect();
+            match self.store.publish(&moves).await {
+                Ok(()) => self.moves.clear(),
+                Err(StoreError::Missing { path, .. }) if self.moves.iter().any(|f| f.path == path) => {
+                    tracing::warn!(
+                        path,
+                        "a committed data file is neither in its place nor staged: it was moved or deleted by another program"
+                    );
+                    let (absent, rest) = std::mem::take(&mut self.moves).into_iter().partition(|f| f.path == path);
+                    self.moves = rest;
+                    self.absent.extend::<Vec<DataFile>>(absent);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fences every other writer that left files which no entry names, then deletes these files. Gives the writers. For a start at which no
+    /// other process is expected: a live writer that is fenced loses what it staged.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub async fn clear_abandoned(&mut self) -> Result<Vec<WriterId>, CommitError> {
+        self.finish_moves().await?;
+        let mut writers: BTreeSet<WriterId> = self.unnamed_files().await?.into_iter().map(|(writer, _)| writer).collect();
+        writers.remove(&self.writer);
+        for writer in &writers {
+            if !self.state.fenced.contains(writer) {
+                let mut fence = self.draft()?;
+                fence.kind = Kind::Fence { fenced: *writer };
+                self.commit(&fence).await?;
+            }
+        }
+        // Whatever the fenced writers managed to commit before is in the chain now, and named.
+        self.finish_moves().await?;
+        for (_, path) in self.unnamed_files().await?.iter().filter(|(writer, _)| writers.contains(writer)) {
+            self.store.delete(path).await?;
+        }
+        Ok(writers.into_iter().collect())
+    }
+
+    /// Files below the writers' directories that the newest checkpoint or an entry after it names.
+    fn named_files(&self) -> BTreeSet<&String> {
+        let snapshots = self
+            .state
+            .partitions
+            .values()
+            .filter_map(|p| p.newest.snapshot.as_ref())
+            .map(|s| &s.file.path);
+        self.moves.iter().map(|f| &f.staged).chain(snapshots).chain(&self.recent).collect()
+    }
+
+    async fn unnamed_files(&self) -> Result<Vec<(WriterId, String)>, LogError> {
+        let named = self.named_files();
+        let mut found = Vec::new();
+        for directory in [paths::STAGING, paths::DELTA, paths::STATE] {
+            for file in self
+                .store
+                .list(directory)
+                .await?
+                .into_iter()
+                .filter(|file| !named.contains(&file.path))
+            {
+                found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file.path)));
+            }
+        }
+        Ok(found)
+    }
+}
