@@ -109,7 +109,7 @@ fn event<'a>(n: usize, s: &'a Strings, attributes: &'a [Attribute<'a>]) -> Event
             pick(&["DE", "FR", "US", "JP"]),
             pick(&["free", "pro"]),
         ],
-        attributes: if n % 4 == 0 { attributes } else { &[] },
+        attributes: if n.is_multiple_of(4) { attributes } else { &[] },
         body,
     }
 }
