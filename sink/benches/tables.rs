@@ -173,27 +173,24 @@ fn tables(c: &mut Criterion) {
             b.iter_custom(|n| cpu_time(n, || fresh(&options), full));
         });
     }
-    let unbounded = TableOptions {
-        row_group_rows: usize::MAX,
-        row_group_bytes: usize::MAX,
-        ..options.clone()
-    };
-    let only = |mut tables: WorkerTables| {
-        append(&mut tables);
-        tables
-    };
-    group.bench_function("append only", |b| b.iter_custom(|n| cpu_time(n, || fresh(&unbounded), only)));
     let identity = FileIdentity {
         nonce: "bench".to_owned(),
         version: "0".to_owned(),
     };
-    let encoded = || {
-        let mut tables = fresh(&options);
+    let encoded = |options: &TableOptions| {
+        let mut tables = fresh(options);
         append(&mut tables);
         tables.flush().unwrap()
     };
+    options.compression = Compression::Zstd(1);
+    let bytes: usize = assemble(encoded(&options), &identity)
+        .unwrap()
+        .iter()
+        .map(|file| file.bytes.len())
+        .sum();
+    println!("zstd(1): {} bytes per event", bytes / EVENTS);
     group.bench_function("splice", |b| {
-        b.iter_custom(|n| cpu_time(n, encoded, |groups| assemble(groups, &identity).unwrap()))
+        b.iter_custom(|n| cpu_time(n, || encoded(&options), |groups| assemble(groups, &identity).unwrap()))
     });
     group.finish();
 }

@@ -15,9 +15,10 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use super::{Hour, Table, TableError, TableOptions};
 
-/// Columns whose values hardly ever repeat: a dictionary of them costs time and is thrown away.
-const UNIQUE: [&str; 9] = [
+/// Columns whose values hardly repeat within a row group: a dictionary of them costs time and is thrown away.
+const UNIQUE: [&str; 10] = [
     "event_id",
+    "user_id",
     "session_id",
     "attempt_id",
     "message",
@@ -30,10 +31,12 @@ const UNIQUE: [&str; 9] = [
 /// Numbers that grow from row to row: their differences are what is worth storing.
 const ASCENDING: [&str; 3] = ["time", "offset", "record_timestamp"];
 /// Free text and random ids: their least and greatest value in a page prune nothing and cost two comparisons a row.
-const UNORDERED: [&str; 9] = [
+const UNORDERED: [&str; 11] = [
     "event_id",
+    "user_id",
     "session_id",
     "attempt_id",
+    "ticket_id",
     "message",
     "comment",
     "text",

@@ -5,7 +5,7 @@ use super::encode::{EncodedRowGroup, Encoder, OpenRowGroup};
 use super::{Hour, TableError, TableOptions};
 
 /// Rows that are collected before they are encoded: few enough to stay in the processor's cache until then.
-const BATCH: usize = 2_048;
+const BATCH: usize = 4_096;
 
 /// One table of one worker: an encoder and the columns of the hours that are being filled.
 pub(super) struct Sheet<C> {

@@ -145,7 +145,17 @@ fn statistics_and_dictionaries_are_there() {
     let metadata = metadata(&files[0]);
     let group = metadata.row_group(0);
     let column = |name: &str| group.columns().iter().find(|c| c.column_path().string() == name).unwrap();
-    let unordered = ["event_id", "session_id", "attempt_id", "message", "comment", "text", "attributes"];
+    let unordered = [
+        "event_id",
+        "user_id",
+        "session_id",
+        "attempt_id",
+        "ticket_id",
+        "message",
+        "comment",
+        "text",
+        "attributes",
+    ];
     for column in group.columns() {
         let name = column.column_path().string();
         assert_eq!(column.statistics().is_some(), !unordered.contains(&name.as_str()), "{name}");
