@@ -299,3 +299,23 @@ fn nothing_written_makes_no_file() {
     assert!(files_of(WorkerTables::new(&options()).unwrap()).is_empty());
     assert!(encode_metrics(&[], &options(), &identity()).unwrap().is_empty());
 }
+
+#[test]
+fn rows_are_held_compressed_while_their_row_group_fills() {
+    let mut tables = WorkerTables::new(&options()).unwrap();
+    let value = [b' '; 1_000];
+    for offset in 0..60_000 {
+        let record = Record {
+            value: Some(&value),
+            ..record(offset, None)
+        };
+        tables
+            .append_event(&record, &event(EIGHT, Body::Converted { plan: Some("pro") }))
+            .unwrap();
+        let held = tables.buffered_bytes();
+        assert!(held < 8 << 20, "{held} bytes at row {offset}");
+    }
+    let groups = tables.flush().unwrap();
+    assert_eq!(groups.iter().map(|group| group.rows()).sum::<usize>(), 60_000);
+    assert_eq!(groups.len(), 3, "the bound in bytes is one of records, not of compressed pages");
+}
