@@ -28,14 +28,14 @@ pub(super) trait Column: Sized {
 }
 
 macro_rules! column {
-    ($(#[$meta:meta])* $name:ident($builder:ty), $type:expr, $new:expr, $value:ty, |$v:ident| $convert:expr) => {
+    ($(#[$meta:meta])* $name:ident $(<$value_lifetime:lifetime>)? ($builder:ty), $type:expr, $new:expr, $value:ty, |$v:ident| $convert:expr) => {
         $(#[$meta])*
         pub(super) struct $name($builder);
 
         impl $name {
             /// Sets the value of a row, or leaves it null; rows are set in ascending order.
             #[inline]
-            pub(super) fn set<'v>(&mut self, row: usize, value: impl Into<Option<$value>>) {
+            pub(super) fn set $(<$value_lifetime>)? (&mut self, row: usize, value: impl Into<Option<$value>>) {
                 if let Some($v) = value.into() {
                     self.fill(row);
                     self.0.append_value($convert);
@@ -70,11 +70,11 @@ macro_rules! column {
 
 column! {
     /// UTF-8 text.
-    Text(StringBuilder), DataType::Utf8, StringBuilder::with_capacity(0, 0), &'v str, |value| value
+    Text<'v>(StringBuilder), DataType::Utf8, StringBuilder::with_capacity(0, 0), &'v str, |value| value
 }
 column! {
     /// Bytes.
-    Blob(BinaryBuilder), DataType::Binary, BinaryBuilder::with_capacity(0, 0), &'v [u8], |value| value
+    Blob<'v>(BinaryBuilder), DataType::Binary, BinaryBuilder::with_capacity(0, 0), &'v [u8], |value| value
 }
 column! {
     /// 64-bit integer.

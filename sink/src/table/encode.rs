@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::Encoding;
 use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
@@ -14,12 +15,11 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 use super::{Hour, Table, TableError, TableOptions};
 
-/// Columns whose values hardly ever repeat: a dictionary of them costs time and is thrown away.
-const UNIQUE: [&str; 11] = [
-    "time",
-    "offset",
-    "record_timestamp",
+/// Columns whose values hardly repeat within a row group: a dictionary of them costs time and is thrown away.
+const UNIQUE: [&str; 10] = [
     "event_id",
+    "user_id",
+    "session_id",
     "attempt_id",
     "message",
     "comment",
@@ -28,8 +28,22 @@ const UNIQUE: [&str; 11] = [
     "value",
     "detail",
 ];
-/// Free text: its least and greatest value prune nothing.
-const UNORDERED: [&str; 7] = ["message", "comment", "text", "attributes", "value", "detail", "reason"];
+/// Numbers that grow from row to row: their differences are what is worth storing.
+const ASCENDING: [&str; 3] = ["time", "offset", "record_timestamp"];
+/// Free text and random ids: their least and greatest value in a page prune nothing and cost two comparisons a row.
+const UNORDERED: [&str; 11] = [
+    "event_id",
+    "user_id",
+    "session_id",
+    "attempt_id",
+    "ticket_id",
+    "message",
+    "comment",
+    "text",
+    "attributes",
+    "value",
+    "detail",
+];
 
 /// What a table's files look like; shared by the row groups of all workers.
 pub(super) struct Layout {
@@ -118,9 +132,38 @@ impl Encoder {
         self.layout.table
     }
 
-    /// Encodes one row group; `arrays` are in the order of the schema and all of length `rows`.
-    pub(super) fn encode(&self, hour: Hour, rows: usize, arrays: &[ArrayRef]) -> std::result::Result<EncodedRowGroup, TableError> {
-        let chunks = self.chunks(arrays).map_err(TableError::parquet(self.layout.table))?;
+    /// Starts a row group.
+    pub(super) fn start(&self) -> std::result::Result<OpenRowGroup, TableError> {
+        let writers = self
+            .factory
+            .create_column_writers(0)
+            .map_err(TableError::parquet(self.layout.table))?;
+        Ok(OpenRowGroup { writers, rows: 0 })
+    }
+
+    /// Adds rows to a row group; `arrays` are in the order of the schema and all of length `rows`.
+    pub(super) fn write(&self, group: &mut OpenRowGroup, rows: usize, arrays: &[ArrayRef]) -> std::result::Result<(), TableError> {
+        group.rows += rows;
+        self.write_columns(group, arrays).map_err(TableError::parquet(self.layout.table))
+    }
+
+    fn write_columns(&self, group: &mut OpenRowGroup, arrays: &[ArrayRef]) -> Result<()> {
+        let mut writers = group.writers.iter_mut();
+        for (field, array) in self.schema.fields().iter().zip(arrays) {
+            for leaf in compute_leaves(field, array)? {
+                if let Some(writer) = writers.next() {
+                    writer.write(&leaf)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a row group.
+    pub(super) fn finish(&self, group: OpenRowGroup, hour: Hour) -> std::result::Result<EncodedRowGroup, TableError> {
+        let rows = group.rows;
+        let chunks: Result<Vec<ArrowColumnChunk>> = group.writers.into_iter().map(ArrowColumnWriter::close).collect();
+        let chunks = chunks.map_err(TableError::parquet(self.layout.table))?;
         let bytes = chunks
             .iter()
             .map(|chunk| usize::try_from(chunk.close().bytes_written).unwrap_or(usize::MAX))
@@ -133,19 +176,18 @@ impl Encoder {
             chunks,
         })
     }
+}
 
-    fn chunks(&self, arrays: &[ArrayRef]) -> Result<Vec<ArrowColumnChunk>> {
-        let mut writers = self.factory.create_column_writers(0)?.into_iter();
-        let mut chunks = Vec::with_capacity(writers.len());
-        for (field, array) in self.schema.fields().iter().zip(arrays) {
-            for leaf in compute_leaves(field, array)? {
-                if let Some(mut writer) = writers.next() {
-                    writer.write(&leaf)?;
-                    chunks.push(writer.close()?);
-                }
-            }
-        }
-        Ok(chunks)
+/// A row group that is being written.
+pub(super) struct OpenRowGroup {
+    writers: Vec<ArrowColumnWriter>,
+    rows: usize,
+}
+
+impl OpenRowGroup {
+    /// Bytes of pages and dictionaries so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.writers.iter().map(ArrowColumnWriter::memory_size).sum()
     }
 }
 
@@ -157,8 +199,13 @@ fn properties(options: &TableOptions) -> WriterProperties {
     for column in UNIQUE {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
+    for column in ASCENDING {
+        builder = builder
+            .set_column_dictionary_enabled(ColumnPath::from(column), false)
+            .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED);
+    }
     for column in UNORDERED {
-        builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::Chunk);
+        builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
     }
     builder.build()
 }

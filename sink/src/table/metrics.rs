@@ -108,7 +108,9 @@ pub fn encode_metrics(rows: &[MetricRow], options: &TableOptions, identity: &Fil
                     table: Table::Metrics,
                     source,
                 })?;
-            groups.push(encoder.encode(hour, chunk.len(), &arrays)?);
+            let mut group = encoder.start()?;
+            encoder.write(&mut group, chunk.len(), &arrays)?;
+            groups.push(encoder.finish(group, hour)?);
         }
     }
     assemble(groups, identity)

@@ -132,7 +132,7 @@ impl TableOptions {
             spec,
             row_group_rows: 65_536,
             row_group_bytes: 32 << 20,
-            open_hours: 32,
+            open_hours: 8,
         }
     }
 }

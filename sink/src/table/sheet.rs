@@ -1,8 +1,11 @@
 //! The open row groups of one table in one worker, by hour.
 
 use super::column::Columns;
-use super::encode::{EncodedRowGroup, Encoder};
+use super::encode::{EncodedRowGroup, Encoder, OpenRowGroup};
 use super::{Hour, TableError, TableOptions};
+
+/// Rows that are collected before they are encoded: few enough to stay in the processor's cache until then.
+const BATCH: usize = 4_096;
 
 /// One table of one worker: an encoder and the columns of the hours that are being filled.
 pub(super) struct Sheet<C> {
@@ -21,12 +24,19 @@ struct Limits {
     hours: usize,
 }
 
-/// The columns of one hour.
+/// One hour: the row group under way, and the columns of the rows that are not in it yet.
 pub(super) struct Open<C> {
     hour: Hour,
-    pub(super) columns: C,
+    columns: C,
+    /// Rows in `columns`.
+    batch: usize,
+    /// Rows in `columns` and in `group`.
     rows: usize,
+    /// What those rows were said to take.
     bytes: usize,
+    group: Option<OpenRowGroup>,
+    /// What `columns` and `group` take.
+    held: usize,
     /// When another hour was last left for this one: only the order of these matters.
     used: u64,
 }
@@ -60,9 +70,14 @@ impl<C: Columns> Sheet<C> {
         if open.rows >= limits.rows || (open.rows > 0 && open.bytes.saturating_add(bytes) > limits.bytes) {
             done.push(open.encode(&self.encoder)?);
         }
-        let row = open.rows;
+        if open.batch >= BATCH {
+            open.write(&self.encoder)?;
+        }
+        let row = open.batch;
+        open.batch += 1;
         open.rows += 1;
         open.bytes = open.bytes.saturating_add(bytes);
+        open.held = open.held.saturating_add(bytes);
         Ok((&mut open.columns, row))
     }
 
@@ -73,13 +88,7 @@ impl<C: Columns> Sheet<C> {
         self.current = match found {
             Some(at) => at,
             None if self.open.len() < self.limits.hours => {
-                self.open.push(Open {
-                    hour,
-                    columns: (self.empty)(),
-                    rows: 0,
-                    bytes: 0,
-                    used: 0,
-                });
+                self.open.push(Open::new(hour, (self.empty)()));
                 self.open.len() - 1
             }
             None => {
@@ -101,9 +110,9 @@ impl<C: Columns> Sheet<C> {
         Ok(())
     }
 
-    /// About how many bytes the rows not yet encoded take.
+    /// About how many bytes the unfinished row groups take.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.open.iter().map(|open| open.bytes).sum()
+        self.open.iter().map(|open| open.held).sum()
     }
 
     /// Encodes everything; afterwards nothing is open.
@@ -124,13 +133,45 @@ impl<C: Columns> Sheet<C> {
 }
 
 impl<C: Columns> Open<C> {
-    fn encode(&mut self, encoder: &Encoder) -> Result<EncodedRowGroup, TableError> {
-        let rows = std::mem::take(&mut self.rows);
-        self.bytes = 0;
+    fn new(hour: Hour, columns: C) -> Open<C> {
+        Open {
+            hour,
+            columns,
+            batch: 0,
+            rows: 0,
+            bytes: 0,
+            group: None,
+            held: 0,
+            used: 0,
+        }
+    }
+
+    /// Moves the collected rows into the row group.
+    fn write(&mut self, encoder: &Encoder) -> Result<(), TableError> {
+        let rows = std::mem::take(&mut self.batch);
         let arrays = self.columns.finish(rows).map_err(|source| TableError::Arrow {
             table: encoder.table(),
             source,
         })?;
-        encoder.encode(self.hour, rows, &arrays)
+        let group = match &mut self.group {
+            Some(group) => group,
+            none => none.insert(encoder.start()?),
+        };
+        encoder.write(group, rows, &arrays)?;
+        self.held = group.bytes();
+        Ok(())
+    }
+
+    /// Ends the row group.
+    fn encode(&mut self, encoder: &Encoder) -> Result<EncodedRowGroup, TableError> {
+        if self.batch > 0 {
+            self.write(encoder)?;
+        }
+        (self.rows, self.bytes, self.held) = (0, 0, 0);
+        let group = match self.group.take() {
+            Some(group) => group,
+            None => encoder.start()?,
+        };
+        encoder.finish(group, self.hour)
     }
 }
