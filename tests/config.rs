@@ -59,11 +59,11 @@ on_gap = \"halt\"
         mistakes(text),
         [
             "2:1: unknown key `latness` in [time]: did you mean `lateness`?",
-            "3:14: `time.idle_after` is a duration without a unit: found \"5\", expected a whole number with a unit, ms, s, m, h or d, like \"2m\" \
-             from 0ms to 7d; did you mean `5s`?",
+            "3:14: `time.idle_after` is a duration without a unit: found \"5\", expected a whole number with a unit (ms, s, m, h or d, like \
+             \"2m\"), 0ms to 7d; did you mean `5s`?",
             "6:14: `limits.max_groups` is out of range: found 0, expected an integer from 1 to 1000000",
-            "7:20: `limits.max_record_bytes` is of the wrong type: found 5, expected a whole number with a unit, B, KiB, MiB, GiB, TiB, kB, MB or \
-             GB, like \"128MiB\" from 1B to 1GiB; did you mean `\"5B\"`?",
+            "7:20: `limits.max_record_bytes` is of the wrong type: found 5, expected a whole number with a unit (B, KiB, MiB, GiB, TiB, kB, MB or \
+             GB, like \"128MiB\"), 1B to 1GiB; did you mean `\"5B\"`?",
             "10:10: `output.on_gap` is none of its values: found \"halt\", expected `stop` or `record`",
         ]
     );
@@ -254,6 +254,25 @@ fn broken_syntax_is_reported_with_its_line_and_does_not_hide_other_mistakes() {
     assert!(found.iter().all(|m| m.starts_with("1:")), "{found:#?}");
     let found = mistakes("[time]\nlateness = \"2m\"\nlateness = \"3m\"\n");
     assert!(found[0].starts_with("3:1: duplicate key"), "{found:#?}");
+}
+
+#[test]
+fn broken_syntax_around_a_secret_does_not_show_it() {
+    let password = "kafka.security.sasl.password";
+    let broken = [
+        format!("{password} = {SECRET}"),
+        format!("{password} = \"{SECRET}"),
+        format!("{password} = '{SECRET}\n"),
+        format!("{password} {SECRET}"),
+        format!("{password} = \"{SECRET}\" \"{SECRET}\""),
+        format!("{password} = \"{SECRET}\"\n{password} = \"{SECRET}\""),
+        format!("{password} =\n\"{SECRET}\""),
+        format!("{password} = \"\\q{SECRET}\""),
+    ];
+    for text in broken {
+        let errors = replay(&text).unwrap_err();
+        assert!(!format!("{errors} {errors:?}").contains(SECRET), "{errors}");
+    }
 }
 
 #[test]

@@ -139,7 +139,11 @@ fn build(text: &str, file: &str, env: &dyn Environment, service: bool) -> Result
 /// header, whose keys ended up in another table. Rules across keys are not judged at all.
 fn retain_certain(further: &mut Vec<Finding>, broken: &[Finding], text: &str) {
     let broken: Vec<usize> = broken.iter().filter_map(|finding| line_of(text, &finding.origin)).collect();
-    let is_header = |line: usize| text.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.trim_start().starts_with('['));
+    let is_header = |line: usize| {
+        text.lines()
+            .nth(line.saturating_sub(1))
+            .is_some_and(|line| line.trim_start().starts_with('['))
+    };
     let end = broken.iter().copied().filter(|line| is_header(*line)).min().unwrap_or(usize::MAX);
     further.retain(|finding| line_of(text, &finding.origin).is_none_or(|line| line < end && !broken.contains(&line)));
 }
@@ -172,6 +176,7 @@ fn assemble(reader: &mut Reader<'_>, service: bool) -> Config {
         groupings,
     };
     let targets = targets::targets(reader, &known);
+    let redacted = redact::redacted(reader.root, &spec, &prometheus);
     let workers = reader.or_default(&keys::WORKERS, value::integer);
     Config {
         kafka: kafka::kafka(reader, service),
@@ -183,7 +188,7 @@ fn assemble(reader: &mut Reader<'_>, service: bool) -> Config {
         http: output::http(reader),
         shutdown_timeout: output::wall(reader, &keys::SHUTDOWN_TIMEOUT),
         workers: usize::try_from(workers).ok().filter(|workers| *workers > 0),
-        redacted: redact::redacted(reader.root, &spec),
+        redacted,
         spec,
     }
 }

@@ -83,8 +83,8 @@ impl Kind {
     /// What may stand here, in words that fit after "expected".
     pub(super) fn expected(&self) -> String {
         match self {
-            Kind::Duration { .. } => format!("{} from {}", super::units::DURATION_SHAPE, self.range().unwrap_or_default()),
-            Kind::Size { .. } => format!("{} from {}", super::units::SIZE_SHAPE, self.range().unwrap_or_default()),
+            Kind::Duration { .. } => format!("{}, {}", super::units::DURATION_SHAPE, self.range().unwrap_or_default()),
+            Kind::Size { .. } => format!("{}, {}", super::units::SIZE_SHAPE, self.range().unwrap_or_default()),
             Kind::Integer { .. } => format!("an integer from {}", self.range().unwrap_or_default()),
             Kind::Number { .. } => match self.range() {
                 Some(range) => format!("a number from {range}"),
