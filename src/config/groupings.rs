@@ -47,12 +47,12 @@ pub fn label_name(dimension: &Dimension) -> String {
 
 /// The groupings, and whether all of them could be read.
 pub(super) fn groupings(reader: &mut Reader<'_>) -> (Vec<Grouping>, bool) {
-    let Some(items) = reader.tables(&keys::GROUPING) else {
-        return (Spec::default_groupings(), true);
+    let Some(tables) = reader.tables(&keys::GROUPING) else {
+        return (Spec::default_groupings(), reader.node(&keys::GROUPING).is_none());
     };
     let place = reader.place(&keys::GROUPING);
-    if items.is_empty() || items.len() > MOST {
-        let problem = Problem::new("`grouping` has too few or too many items").found(items.len().to_string());
+    if !(1..=MOST).contains(&tables.written) {
+        let problem = Problem::new("`grouping` has too few or too many items").found(tables.written.to_string());
         reader.report(
             &place,
             problem.expected(format!("1 to {MOST} groupings; leave it out for the default ones")),
@@ -60,8 +60,8 @@ pub(super) fn groupings(reader: &mut Reader<'_>) -> (Vec<Grouping>, bool) {
     }
     let mut groupings: Vec<Grouping> = Vec::new();
     let mut labels = BTreeMap::new();
-    let mut whole = true;
-    for (table, origin) in items {
+    let mut whole = tables.items.len() == tables.written;
+    for (table, origin) in tables.items {
         let Some(node) = table.get(keys::GROUPING_DIMENSIONS.name).map(|entry| &entry.node) else {
             reader.missing(&keys::GROUPING_DIMENSIONS, origin);
             whole = false;

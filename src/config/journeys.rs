@@ -14,14 +14,14 @@ use super::windows::origin_of;
 const MAX_STEPS: usize = 100;
 
 pub(super) fn journeys(reader: &mut Reader<'_>) -> Vec<Journey> {
-    let items = reader.tables(&keys::JOURNEY).unwrap_or_default();
-    if items.len() > MOST {
+    let tables = reader.tables(&keys::JOURNEY).unwrap_or_default();
+    if tables.written > MOST {
         let place = reader.place(&keys::JOURNEY);
-        let problem = Problem::new("`journey` has too many items").found(items.len().to_string());
+        let problem = Problem::new("`journey` has too many items").found(tables.written.to_string());
         reader.report(&place, problem.expected(format!("at most {MOST} journeys")));
     }
     let mut journeys: Vec<Journey> = Vec::new();
-    for (table, origin) in items {
+    for (table, origin) in tables.items {
         for key in [&keys::JOURNEY_NAME, &keys::JOURNEY_STEPS] {
             if table.get(key.name).is_none() {
                 reader.missing(key, origin);

@@ -62,7 +62,7 @@ keys! {
         "The brokers to ask first. Required by `run`.";
     TOPICS = "kafka" / "topics", Kind::Texts { shape: "a topic, or a regular expression that begins with ^", rule: rules::topic },
         Some(r#"["product.telemetry", "customer.feedback"]"#),
-        "The topics to read. A leading `^` makes it a regular expression; topics that match later are picked up.";
+        "The topics to read. A leading `^` makes it a regular expression.";
     GROUP_ID = "kafka" / "group_id", Kind::Text { shape: "the name of a consumer group", rule: rules::non_empty }, Some(r#""tidegauge""#),
         "The consumer group. Instances with the same one and the same output share the partitions.";
     START = "kafka" / "start", Kind::Start,

@@ -117,13 +117,10 @@ fn build(text: &str, file: &str, env: &dyn Environment, service: bool) -> Result
         .collect();
     let mut root = Source::File(text).table(document.get_ref(), false);
     if !findings.is_empty() {
-        // What the parser made of broken lines would be blamed for mistakes that are none; only lines without one are judged, and no rule
-        // across keys is.
         let mut further = Vec::new();
         overlay::apply(&mut root, text, env, &mut further);
         walk::walk(&mut root, env, &mut further);
-        let broken: Vec<usize> = findings.iter().filter_map(|f| line_of(text, &f.origin)).collect();
-        further.retain(|finding| line_of(text, &finding.origin).is_none_or(|line| !broken.contains(&line)));
+        retain_certain(&mut further, &findings, text);
         findings.extend(further);
         return Err(errors(findings, text, file));
     }
@@ -136,6 +133,19 @@ fn build(text: &str, file: &str, env: &dyn Environment, service: bool) -> Result
     } else {
         Err(errors(reader.findings, text, file))
     }
+}
+
+/// Beside broken syntax, only what is wrong in any case: not what the parser made of broken lines, and not what follows a broken
+/// header, whose keys ended up in another table. Rules across keys are not judged at all.
+fn retain_certain(further: &mut Vec<Finding>, broken: &[Finding], text: &str) {
+    let broken: Vec<usize> = broken.iter().filter_map(|finding| line_of(text, &finding.origin)).collect();
+    let is_header = |line: usize| {
+        text.lines()
+            .nth(line.saturating_sub(1))
+            .is_some_and(|line| line.trim_start().starts_with('['))
+    };
+    let end = broken.iter().copied().filter(|line| is_header(*line)).min().unwrap_or(usize::MAX);
+    further.retain(|finding| line_of(text, &finding.origin).is_none_or(|line| line < end && !broken.contains(&line)));
 }
 
 fn assemble(reader: &mut Reader<'_>, service: bool) -> Config {
@@ -166,6 +176,7 @@ fn assemble(reader: &mut Reader<'_>, service: bool) -> Config {
         groupings,
     };
     let targets = targets::targets(reader, &known);
+    let redacted = redact::redacted(reader.root, &spec, &prometheus);
     let workers = reader.or_default(&keys::WORKERS, value::integer);
     Config {
         kafka: kafka::kafka(reader, service),
@@ -177,7 +188,7 @@ fn assemble(reader: &mut Reader<'_>, service: bool) -> Config {
         http: output::http(reader),
         shutdown_timeout: output::wall(reader, &keys::SHUTDOWN_TIMEOUT),
         workers: usize::try_from(workers).ok().filter(|workers| *workers > 0),
-        redacted: redact::redacted(reader.root, &spec),
+        redacted,
         spec,
     }
 }

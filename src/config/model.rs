@@ -283,6 +283,10 @@ impl Location {
             let meant = text.starts_with('/').then(|| format!("file://{text}"));
             return Err(Problem::new("no URL").suggest(meant));
         };
+        if scheme != "file" && rest.contains('@') {
+            let problem = Problem::new("a URL with credentials; object stores take theirs from the environment");
+            return Err(problem.found("a URL that is not shown here"));
+        }
         if scheme == "file" {
             if !rest.starts_with('/') {
                 return Err(Problem::new("a file URL without an absolute path").suggest(Some(format!("file:///{rest}"))));
@@ -305,11 +309,6 @@ impl Location {
             return Err(Problem::new("a URL of an unknown scheme").suggest(near.map(|near| format!("{near}://{rest}"))));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.contains('@') {
-            return Err(Problem::new(
-                "a URL with credentials; object stores take theirs from the environment",
-            ));
-        }
         if bucket.is_empty() {
             return Err(Problem::new("a URL without a bucket"));
         }

@@ -52,16 +52,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The tables of an array of tables, each where it stands; `None` where the key is absent.
-    pub(super) fn tables(&self, key: &Key) -> Option<Vec<(&'a Table, &'a Origin)>> {
-        let Value::Array(items) = &self.node(key)?.value else {
-            return Some(Vec::new());
-        };
+    /// The tables of an array of tables, each where it stands; `None` where the key is absent or no array.
+    pub(super) fn tables(&self, key: &Key) -> Option<Tables<'a>> {
+        let Value::Array(items) = &self.node(key)?.value else { return None };
         let tables = items.iter().filter_map(|item| match &item.value {
             Value::Table(table) => Some((table, &item.origin)),
             _ => None,
         });
-        Some(tables.collect())
+        Some(Tables {
+            items: tables.collect(),
+            written: items.len(),
+        })
     }
 
     /// Where a mistake of `key` is shown: at its value, else at its table, else at the top.
@@ -85,6 +86,14 @@ impl<'a> Reader<'a> {
         let problem = Problem::new(format!("`{}` is missing", key.path())).expected(key.kind.expected());
         self.report(origin, problem);
     }
+}
+
+/// The items of an array of tables.
+#[derive(Default)]
+pub(super) struct Tables<'a> {
+    pub(super) items: Vec<(&'a Table, &'a Origin)>,
+    /// How many items were written, those that are no tables included.
+    pub(super) written: usize,
 }
 
 /// One string of a list.

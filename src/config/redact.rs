@@ -6,6 +6,7 @@ use tidegauge_aggregate::spec::{Dimension, Spec};
 
 use super::kafka::is_sensitive;
 use super::keys;
+use super::model::Prometheus;
 use super::schema::{self, Key, Kind};
 use super::secret::REDACTED;
 use super::targets::leaves;
@@ -13,11 +14,17 @@ use super::tree::{Node, Table, Value};
 use super::units::format_duration;
 
 /// Every key with a value or a default, section by section.
-pub(super) fn redacted(root: &Table, spec: &Spec) -> String {
+pub(super) fn redacted(root: &Table, spec: &Spec, prometheus: &Prometheus) -> String {
     let mut text = String::new();
     for section in schema::sections().into_iter().filter(|s| !s.is_empty() && !s.ends_with("[]")) {
+        if section == keys::SPIKE_WINDOW.section && spec.spike.is_none() {
+            continue;
+        }
         let table = root.table(section);
-        let lines = lines(section, |key| table.and_then(|t| t.get(key.name)).map(|e| &e.node));
+        let mut lines = lines(section, |key| table.and_then(|t| t.get(key.name)).map(|e| &e.node));
+        if section == keys::PROMETHEUS_WINDOWS.section {
+            lines.push_str(&exported(table, spec, prometheus));
+        }
         if !lines.is_empty() {
             let _ = write!(text, "[{section}]\n{lines}\n");
         }
@@ -44,12 +51,40 @@ fn lines<'n>(section: &str, node_of: impl Fn(&Key) -> Option<&'n Node>) -> Strin
     for key in keys::KEYS.iter().filter(|key| key.section == section) {
         let value = match (node_of(key), key.default) {
             (Some(node), _) => shown(key, node),
+            (None, Some(_)) if key.section == keys::PROMETHEUS_WINDOWS.section && matches!(key.kind, Kind::Texts { .. }) => continue,
             (None, Some(default)) => default.to_owned(),
             (None, None) => continue,
         };
         let _ = writeln!(text, "{} = {value}", key.name);
     }
     text
+}
+
+/// The lists of what is exported, where they were not written: as comments, since writing them means more than leaving them out.
+fn exported(table: Option<&Table>, spec: &Spec, prometheus: &Prometheus) -> String {
+    let groupings = prometheus
+        .groupings
+        .iter()
+        .filter_map(|i| spec.groupings.get(*i))
+        .map(|g| g.name())
+        .collect();
+    let windows = prometheus
+        .windows
+        .iter()
+        .filter_map(|i| spec.windows.get(*i))
+        .map(|w| w.name.clone())
+        .collect();
+    let mut text = String::new();
+    for (key, names) in [(&keys::PROMETHEUS_GROUPINGS, groupings), (&keys::PROMETHEUS_WINDOWS, windows)] {
+        if table.and_then(|t| t.get(key.name)).is_none() {
+            let _ = writeln!(text, "# {} = {}", key.name, list(names));
+        }
+    }
+    text
+}
+
+fn list(names: Vec<String>) -> String {
+    format!("[{}]", names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", "))
 }
 
 fn shown(key: &Key, node: &Node) -> String {
@@ -92,7 +127,6 @@ fn literal(text: &str) -> String {
 }
 
 fn defaults(text: &mut String, name: &str, spec: &Spec) {
-    let list = |names: Vec<String>| format!("[{}]", names.iter().map(|n| literal(n)).collect::<Vec<_>>().join(", "));
     if name == keys::WINDOW.name {
         for window in &spec.windows {
             let groupings = window

@@ -55,13 +55,15 @@ pub(super) fn brokers(text: &str) -> Result<(), Problem> {
         if address.is_empty() || address.contains(char::is_whitespace) {
             return Err(Problem::new("a list with an empty or broken address"));
         }
-        // Colons without brackets and more than one of them are a bare IPv6 address, which librdkafka cannot tell from a port.
-        let port = match address.rsplit_once(':') {
-            Some((host, _)) if host.contains(':') && !host.ends_with(']') => {
+        // Without brackets nobody can tell the last group of an IPv6 address from a port.
+        let port = match address.strip_prefix('[').map(|rest| rest.split_once(']')) {
+            Some(Some((_, ""))) => None,
+            Some(Some((_, port))) => Some(port.strip_prefix(':').unwrap_or("")),
+            Some(None) => return Err(Problem::new("a list with an address whose bracket is never closed")),
+            None if address.matches(':').count() > 1 => {
                 return Err(Problem::new("a list with an IPv6 address without brackets").suggest(Some(format!("[{address}]:9092"))));
             }
-            Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => Some(port),
-            _ => None,
+            None => address.split_once(':').map(|(_, port)| port),
         };
         if port.is_some_and(|port| port.parse::<u16>().ok().is_none_or(|port| port == 0)) {
             return Err(Problem::new("a list with a port that is no number from 1 to 65535"));
@@ -150,7 +152,7 @@ mod tests {
         for good in ["a", "a:9092", "a:9092, b:9093", "[::1]:9092", "[::1]", "SSL://a:9093", "10.0.0.1:1"] {
             assert_eq!(brokers(good), Ok(()), "{good}");
         }
-        for bad in ["", "a,", ",a", "a b", "a:0", "a:x", "a:70000", "::1"] {
+        for bad in ["", "a,", ",a", "a b", "a:0", "a:x", "a:70000", "::1", "[::1", "[::1]x"] {
             assert!(brokers(bad).is_err(), "{bad}");
         }
     }

@@ -83,8 +83,8 @@ impl Kind {
     /// What may stand here, in words that fit after "expected".
     pub(super) fn expected(&self) -> String {
         match self {
-            Kind::Duration { .. } => format!("{} from {}", super::units::DURATION_SHAPE, self.range().unwrap_or_default()),
-            Kind::Size { .. } => format!("{} from {}", super::units::SIZE_SHAPE, self.range().unwrap_or_default()),
+            Kind::Duration { .. } => format!("{}, {}", super::units::DURATION_SHAPE, self.range().unwrap_or_default()),
+            Kind::Size { .. } => format!("{}, {}", super::units::SIZE_SHAPE, self.range().unwrap_or_default()),
             Kind::Integer { .. } => format!("an integer from {}", self.range().unwrap_or_default()),
             Kind::Number { .. } => match self.range() {
                 Some(range) => format!("a number from {range}"),
@@ -178,4 +178,46 @@ pub(super) fn names_in(section: &str) -> Vec<&'static str> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::super::value::{check, default_node};
+    use super::*;
+
+    #[test]
+    fn every_default_is_valid_toml_and_passes_the_check_of_its_own_key() {
+        for key in KEYS.iter().filter(|key| key.default.is_some()) {
+            let node = default_node(key).unwrap_or_else(|| panic!("{} has a default that is no TOML", key.path()));
+            let mut findings = Vec::new();
+            check(key, &node, &mut findings);
+            let messages: Vec<_> = findings.into_iter().map(|finding| finding.problem.message).collect();
+            assert_eq!(messages, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn no_key_stands_in_the_table_twice() {
+        let mut paths: Vec<String> = KEYS.iter().map(|key| key.path()).collect();
+        paths.sort();
+        let all = paths.len();
+        paths.dedup();
+        assert_eq!(paths.len(), all);
+    }
+
+    #[test]
+    fn a_section_knows_its_keys_and_the_sections_below() {
+        assert_eq!(names_in("kafka.security"), ["protocol", "sasl", "tls"]);
+        assert!(names_in("").contains(&"window") && names_in("").contains(&"kafka"));
+        assert!(is_section("kafka") && is_section("kafka.security.tls") && !is_section("kaf"));
+    }
+
+    #[test]
+    fn a_variable_is_the_path_in_capitals() {
+        let password = key("kafka.security.sasl", "password").unwrap();
+        assert_eq!(password.variable().as_deref(), Some("TIDEGAUGE_KAFKA__SECURITY__SASL__PASSWORD"));
+        assert_eq!(key("window[]", "size").unwrap().variable(), None);
+    }
 }

@@ -64,13 +64,6 @@ impl<T> Guarded<T> {
     pub fn is_hidden(&self) -> bool {
         self.hidden
     }
-
-    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Guarded<U> {
-        Guarded {
-            value: f(self.value),
-            hidden: self.hidden,
-        }
-    }
 }
 
 impl<T> Deref for Guarded<T> {

@@ -22,8 +22,9 @@ pub(super) struct Known<'a> {
 }
 
 pub(super) fn targets(reader: &mut Reader<'_>, known: &Known<'_>) -> Vec<Target> {
-    let items = reader.tables(&keys::TARGET).unwrap_or_default();
-    items
+    let tables = reader.tables(&keys::TARGET).unwrap_or_default();
+    tables
+        .items
         .into_iter()
         .filter_map(|(table, origin)| target(reader, table, origin, known))
         .collect()

@@ -16,8 +16,8 @@ const SIZE_UNITS: [(&str, u64); 8] = [
     ("GB", 1_000_000_000),
 ];
 
-pub(super) const DURATION_SHAPE: &str = "a whole number with a unit, ms, s, m, h or d, like \"2m\"";
-pub(super) const SIZE_SHAPE: &str = "a whole number with a unit, B, KiB, MiB, GiB, TiB, kB, MB or GB, like \"128MiB\"";
+pub(super) const DURATION_SHAPE: &str = "a whole number with a unit (ms, s, m, h or d, like \"2m\")";
+pub(super) const SIZE_SHAPE: &str = "a whole number with a unit (B, KiB, MiB, GiB, TiB, kB, MB or GB, like \"128MiB\")";
 
 /// Reads `250ms`, `60s`, `2m`, `1h`, `30d`.
 pub(super) fn parse_duration(text: &str) -> Result<Millis, Problem> {

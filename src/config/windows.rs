@@ -17,12 +17,12 @@ const MAX_PANES: Millis = 10_000;
 
 /// The windows, and whether all of them could be read.
 pub(super) fn windows(reader: &mut Reader<'_>, groupings: &[Grouping], whole: bool) -> (Vec<Window>, bool) {
-    let Some(items) = reader.tables(&keys::WINDOW) else {
-        return (Spec::default_windows(groupings), true);
+    let Some(tables) = reader.tables(&keys::WINDOW) else {
+        return (Spec::default_windows(groupings), reader.node(&keys::WINDOW).is_none());
     };
     let place = reader.place(&keys::WINDOW);
-    if items.is_empty() || items.len() > MOST {
-        let problem = Problem::new("`window` has too few or too many items").found(items.len().to_string());
+    if !(1..=MOST).contains(&tables.written) {
+        let problem = Problem::new("`window` has too few or too many items").found(tables.written.to_string());
         reader.report(
             &place,
             problem.expected(format!("1 to {MOST} windows; leave it out for the default ones")),
@@ -34,8 +34,7 @@ pub(super) fn windows(reader: &mut Reader<'_>, groupings: &[Grouping], whole: bo
     };
     let mut windows: Vec<Window> = Vec::new();
     let mut slides = Vec::new();
-    let wanted = items.len();
-    for (table, origin) in items {
+    for (table, origin) in tables.items {
         let Some(window) = window(reader, table, origin, &configured) else {
             continue;
         };
@@ -48,7 +47,7 @@ pub(super) fn windows(reader: &mut Reader<'_>, groupings: &[Grouping], whole: bo
         windows.push(window);
     }
     check_slides(reader, slides);
-    let whole = windows.len() == wanted;
+    let whole = windows.len() == tables.written;
     (windows, whole)
 }
 
