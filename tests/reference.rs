@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use reference::decimal::Decimal;
-use reference::{compare, compare_counters, evaluate, golden, random, stats};
+use reference::{compare, compare_counters, evaluate, golden, random, shrink, stats};
 
 fn golden_directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -139,4 +139,18 @@ fn decimals_are_judged_exactly_and_rounded_half_away_from_zero() {
     assert_eq!(Decimal::parse("-0.0000005").micros(), -1);
     assert_eq!(Decimal::parse("0.00000049999").micros(), 0);
     assert_eq!(Decimal::parse("12.5E-1").micros(), 1_250_000);
+}
+
+#[test]
+fn a_failing_case_shrinks_to_the_records_that_matter() {
+    let failing = |case: &random::Case| evaluate(&case.spec, &case.log).counters.contains_key("repeated_end");
+    let case = (0..).map(random::case).find(failing).unwrap();
+    let smallest = shrink::shrink(case, failing);
+    let records: usize = smallest.log.iter().map(|(_, _, records)| records.len()).sum();
+    assert_eq!(records, 2, "{}", shrink::describe(&smallest));
+    assert_eq!(smallest.spec.windows.iter().map(|window| window.groupings.len()).sum::<usize>(), 0);
+    assert_eq!(
+        (smallest.spec.windows.len(), smallest.spec.journeys.len(), smallest.spec.spike),
+        (1, 0, None)
+    );
 }

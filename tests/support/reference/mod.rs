@@ -15,6 +15,7 @@ pub mod random;
 pub mod random_event;
 pub mod random_field;
 pub mod ratios;
+pub mod shrink;
 pub mod stats;
 pub mod tickets;
 pub mod time;

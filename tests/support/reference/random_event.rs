@@ -10,6 +10,21 @@ use super::random_field::{self as field, Fields};
 pub const TASKS: [&str; 4] = ["search", "cart", "pay", "ask"];
 const USERS: u64 = 9;
 
+/// What an event is about.
+#[derive(Clone, Debug)]
+enum About {
+    Attempt(String),
+    Ticket(String),
+    SuccessOf(String),
+}
+
+/// A timer, or the end of the time within which something counts.
+#[derive(Clone, Debug)]
+struct Edge {
+    time: i64,
+    about: About,
+}
+
 /// Writes one partition.
 pub struct Writer<'a> {
     spec: &'a Spec,
@@ -23,8 +38,12 @@ pub struct Writer<'a> {
     /// Ids with the time of their first event.
     attempts: Vec<(String, i64)>,
     tickets: Vec<(String, i64)>,
-    /// Times at which something is to happen soon: timers and steps of journeys.
-    edges: Vec<i64>,
+    /// Where something is decided soon.
+    edges: Vec<Edge>,
+    /// The edge that was just brought about, for an event that depends on it.
+    follow: Option<Edge>,
+    /// What the next event is to be about.
+    about: Option<About>,
     next_id: u64,
 }
 
@@ -39,6 +58,8 @@ impl<'a> Writer<'a> {
             attempts: Vec::new(),
             tickets: Vec::new(),
             edges: Vec::new(),
+            follow: None,
+            about: None,
             next_id: 0,
         }
     }
@@ -84,12 +105,14 @@ impl<'a> Writer<'a> {
         let lateness = self.spec.lateness;
         let bound = self.watermark - lateness;
         let size = random.pick(&self.spec.windows).slide;
-        let near: Vec<i64> = self
-            .edges
-            .iter()
-            .copied()
-            .filter(|edge| (bound - 1..=self.clock + 4 * self.step).contains(edge))
-            .collect();
+        if let Some(edge) = self.follow.take()
+            && random.chance(70)
+        {
+            self.about = Some(edge.about);
+            return (edge.time + random.range(-1, 1)).max(0);
+        }
+        let soon = bound - 1..=self.clock + 4 * self.step + lateness;
+        let near: Vec<Edge> = self.edges.iter().filter(|edge| soon.contains(&edge.time)).cloned().collect();
         let time = match random.below(40) {
             0 | 1 => bound,
             2 => bound - 1,
@@ -97,7 +120,17 @@ impl<'a> Writer<'a> {
             4 => self.clock.div_euclid(size) * size,
             5 => self.clock.div_euclid(size) * size - 1,
             6 | 7 => self.clock - random.range(0, lateness),
-            8..=15 if !near.is_empty() => random.pick(&near) + random.range(-1, 1),
+            8..=12 if !near.is_empty() => {
+                let edge = random.pick(&near);
+                self.about = random.chance(70).then_some(edge.about);
+                edge.time + random.range(-1, 1)
+            }
+            // What moves the watermark to where the timer is just not due yet, or just due.
+            13..=15 if !near.is_empty() => {
+                let edge = random.pick(&near);
+                self.follow = Some(edge.clone());
+                edge.time + lateness + random.range(0, 1)
+            }
             16 => self.clock + random.range(0, 5_000),
             17 => self.watermark,
             18 => self.clock - random.range(0, 3 * lateness + 10_000),
@@ -107,15 +140,19 @@ impl<'a> Writer<'a> {
         time.max(0)
     }
 
-    fn edge(&mut self, time: i64) {
-        self.edges.push(time);
-        if self.edges.len() > 6 {
+    fn edge(&mut self, time: i64, about: About) {
+        self.edges.push(Edge { time, about });
+        if self.edges.len() > 8 {
             self.edges.remove(0);
         }
     }
 
     /// A known id with its time, or a new one.
     fn id(&mut self, random: &mut Random, tickets: bool, prefix: &str, time: i64, new: u64) -> String {
+        match (self.about.take(), tickets) {
+            (Some(About::Attempt(id)), false) | (Some(About::Ticket(id)), true) => return id,
+            (about, _) => self.about = about,
+        }
         let known = if tickets { &mut self.tickets } else { &mut self.attempts };
         if known.is_empty() || random.chance(new) {
             self.next_id += 1;
@@ -132,10 +169,12 @@ impl<'a> Writer<'a> {
     fn event(&mut self, random: &mut Random, time: i64) -> Fields {
         let mut event = Fields::default();
         event.raw("time", &field::time(random, time));
-        let kind = if self.dense {
-            random.pick(&[0, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9])
-        } else {
-            random.below(10)
+        let kind = match &self.about {
+            Some(About::Attempt(_)) => random.pick(&[0, 1, 1, 2, 3]),
+            Some(About::Ticket(_)) => 7,
+            Some(About::SuccessOf(_)) => 1,
+            None if self.dense => random.pick(&[0, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]),
+            None => random.below(10),
         };
         match kind {
             0..=2 => self.task(random, &mut event, time, kind),
@@ -175,36 +214,53 @@ impl<'a> Writer<'a> {
             }
         }
         self.common(random, &mut event);
+        self.about = None;
         event
     }
 
     fn task(&mut self, random: &mut Random, event: &mut Fields, time: i64, kind: u64) {
-        let new = if kind == 0 {
-            75
-        } else if self.dense {
-            60
-        } else {
-            15
+        let next_of = match self.about.take() {
+            Some(About::SuccessOf(user)) => Some(user),
+            about => {
+                self.about = about;
+                None
+            }
+        };
+        let new = match kind {
+            0 => 75,
+            _ if next_of.is_some() => 100,
+            _ if self.dense => 60,
+            _ => 15,
         };
         let id = self.id(random, false, "a", time, new);
+        let task = random.pick(&TASKS);
         event.text_field("attempt_id", &id);
-        event.text_field("task", random.pick(&TASKS));
+        event.text_field("task", task);
         if kind == 0 {
             event.text_field("type", "task_started");
-            self.edge(time + self.spec.attempt_timeout);
+            self.edge(time + self.spec.attempt_timeout, About::Attempt(id.clone()));
             if random.chance(30) {
-                self.edge(time + 2 * self.spec.attempt_timeout);
+                self.edge(time + 2 * self.spec.attempt_timeout, About::Attempt(id));
             }
             return;
         }
-        if random.chance(85) {
+        if next_of.is_some() || random.chance(85) {
             event.text_field("type", "task_finished");
-            event.text_field("outcome", random.pick(&["success", "success", "success", "failure"]));
-            if let Some(journey) = self.spec.journeys.first() {
-                self.edge(time + journey.within);
+            let outcome = random.pick(&["success", "success", "success", "failure"]);
+            event.text_field("outcome", if next_of.is_some() { "success" } else { outcome });
+            let user = next_of.unwrap_or_else(|| format!("u{}", random.below(USERS)));
+            if random.chance(85) {
+                event.text_field("user_id", &user);
+            }
+            for journey in self.spec.journeys.iter().filter(|journey| journey.steps[0] == task) {
+                let time = time + journey.within;
+                self.edge(time, About::SuccessOf(user.clone()));
             }
         } else {
             event.text_field("type", "task_abandoned");
+        }
+        if random.chance(20) {
+            self.edge(time + self.spec.attempt_timeout, About::Attempt(id));
         }
         if random.chance(30) {
             event.raw(
@@ -237,15 +293,12 @@ impl<'a> Writer<'a> {
         field::maybe(random, event, 50, "touchpoint", &field::TOUCHPOINTS);
         field::maybe(random, event, 20, "category", &["billing"]);
         if kind == "ticket_opened" {
-            for after in [
-                self.spec.first_response_target,
-                self.spec.resolution_target,
-                self.spec.ticket_retention,
-            ] {
-                if after < 400_000 {
-                    self.edge(time + after);
-                }
+            for after in [self.spec.first_response_target, self.spec.resolution_target] {
+                self.edge(time + after, About::Ticket(id.clone()));
             }
+        }
+        if random.chance(50) {
+            self.edge(time + self.spec.ticket_retention, About::Ticket(id));
         }
     }
 
