@@ -163,12 +163,12 @@ pub struct Offered {
     pub watermarks: Option<Watermarks>,
 }
 
-/// The range of offsets that a broker holds of a partition.
+/// The range of offsets that a broker holds of a partition, under the source's isolation level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
     /// First offset held.
     pub low: i64,
-    /// End offset, transactions that are still open included.
+    /// End offset; for committed reads, the end of what is committed.
     pub high: i64,
 }
 
