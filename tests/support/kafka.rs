@@ -25,8 +25,9 @@ pub const USER: &str = "alice";
 pub const PASSWORD: &str = "wonderland";
 const STORE_PASSWORD: &str = "changeit";
 
-/// Kills the broker when the pipe closes; removes its directory unless told that it will be started again.
+/// Kills the broker when the pipe closes, which a signal to the whole process group must not prevent; removes its directory unless told that it will be started again.
 const KEEPER: &str = r#"
+trap '' HUP INT TERM
 directory=$1; shift
 "$@" >>"$directory/broker.log" 2>&1 </dev/null &
 broker=$!
