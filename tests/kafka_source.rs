@@ -216,6 +216,37 @@ fn a_broker_that_dies_and_comes_back_costs_no_record_and_repeats_none() {
 }
 
 #[test]
+fn a_process_that_the_group_gave_up_on_is_told_to_discard_and_reads_again() {
+    let broker = kafka::Broker::start();
+    broker.create_topic("lost", 1, &[]);
+    let messages: Vec<_> = (0..100).map(|n| Message::text(&n.to_string())).collect();
+    produce(&producer(&broker.bootstrap(), &[]), "lost", 0, &messages);
+    let mut settings = settings(&broker, &["lost"], "lost");
+    settings.client.extend([
+        ("session.timeout.ms".into(), "6000".into()),
+        ("heartbeat.interval.ms".into(), "1000".into()),
+    ]);
+    let mut reading = Reading::start(
+        &settings,
+        |offered| if offered.watermarks.is_some() { Start::At(30) } else { Start::Hold },
+    );
+    reading.until("read all", |reading| reading.at_end(1));
+    assert_eq!(reading.count(), 70);
+
+    broker.kill();
+    reading.until("lose the partition", |reading| !reading.lost.is_empty());
+    assert!(
+        reading.readers.is_empty() && reading.revoked.is_empty(),
+        "nobody asks for a commit that could not be valid"
+    );
+    reading.seen.clear();
+    broker.start_again();
+    reading.until("read again", |reading| reading.at_end(1));
+    assert!(reading.values("lost", 0) == (30..100).map(|n| n.to_string()).collect::<Vec<_>>());
+    reading.stop();
+}
+
+#[test]
 fn lag_tools_see_what_is_committed() {
     let broker = kafka::shared();
     broker.create_topic("lag", 1, &[]);

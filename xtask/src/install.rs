@@ -27,6 +27,11 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need {
+        what: "C and C++ compilers, make and perl, for the vendored C libraries",
+        package: "build-essential",
+        present: compilers,
+    },
+    Need {
         what: "Java 17 or newer, with keytool",
         package: "default-jdk-headless",
         present: || java().is_some_and(|version| version >= JAVA),
@@ -100,6 +105,12 @@ fn apt() -> Option<&'static [&'static str]> {
         return Some(&[]);
     }
     output("sudo", &["-n", "true"]).map(|_| &["sudo", "-n"][..])
+}
+
+fn compilers() -> bool {
+    ["cc", "c++", "make", "perl"]
+        .iter()
+        .all(|program| output(program, &["--version"]).is_some())
 }
 
 fn java() -> Option<u32> {
