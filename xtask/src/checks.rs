@@ -39,7 +39,10 @@ pub(crate) fn advisories() -> Outcome {
 }
 
 fn deny(what: &[&str]) -> std::process::Command {
-    let mut command = crate::step::command(install::cargo_deny_path(), &["--all-features", "check"]);
+    let mut command = crate::step::command(
+        install::cargo_deny_path(),
+        &["--all-features", "--locked", "check", "--hide-inclusion-graph"],
+    );
     command.args(what);
     command
 }

@@ -176,7 +176,8 @@ pub(crate) fn cargo_deny() -> Outcome {
     if cargo_deny_path().exists() {
         return Ok(());
     }
-    let mut install = cargo(&["install", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"]);
+    // Unoptimised: it runs for a second and would be built for minutes.
+    let mut install = cargo(&["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"]);
     run("cargo-deny", install.arg(tools().join("cargo")))
 }
 
