@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -163,12 +164,12 @@ pub struct Offered {
     pub watermarks: Option<Watermarks>,
 }
 
-/// The range of offsets that a broker holds of a partition.
+/// The range of offsets that a broker holds of a partition, under the source's isolation level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
     /// First offset held.
     pub low: i64,
-    /// End offset, transactions that are still open included.
+    /// End offset; for committed reads, the end of what is committed.
     pub high: i64,
 }
 
@@ -269,7 +270,7 @@ pub struct Pending<T>(Receiver<T>);
 pub enum Answer<T> {
     /// With an answer.
     Given(T),
-    /// The reply was dropped.
+    /// The reply was dropped, or whoever had it is gone.
     Dropped,
     /// The deadline passed.
     TimedOut,
@@ -290,13 +291,19 @@ impl<T> Reply<T> {
 }
 
 impl<T> Pending<T> {
-    /// Waits until the reply is sent or dropped, or the time is over.
+    /// Waits until the reply is sent or dropped, or the time is over, or nobody is left to answer.
     #[must_use]
-    pub fn wait(self, limit: Duration) -> Answer<T> {
-        match self.0.recv_timeout(limit) {
-            Ok(answer) => Answer::Given(answer),
-            Err(RecvTimeoutError::Disconnected) => Answer::Dropped,
-            Err(RecvTimeoutError::Timeout) => Answer::TimedOut,
+    pub fn wait(self, limit: Duration, abandoned: &AtomicBool) -> Answer<T> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.0.recv_timeout(left.min(Duration::from_millis(50))) {
+                Ok(answer) => return Answer::Given(answer),
+                Err(RecvTimeoutError::Disconnected) => return Answer::Dropped,
+                Err(RecvTimeoutError::Timeout) if abandoned.load(Ordering::Acquire) => return Answer::Dropped,
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Answer::TimedOut,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
     }
 }
@@ -360,13 +367,20 @@ mod tests {
     fn a_dropped_reply_ends_the_wait_at_once() {
         let (reply, pending) = Reply::<()>::channel();
         drop(reply);
-        assert_eq!(pending.wait(Duration::from_secs(60)), Answer::Dropped);
+        assert_eq!(pending.wait(Duration::from_secs(60), &AtomicBool::new(false)), Answer::Dropped);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_coordinator_that_is_gone() {
+        let (reply, pending) = Reply::<()>::channel();
+        assert_eq!(pending.wait(Duration::from_secs(60), &AtomicBool::new(true)), Answer::Dropped);
+        drop(reply);
     }
 
     #[test]
     fn an_answer_after_the_deadline_blocks_nobody() {
         let (reply, pending) = Reply::channel();
-        assert_eq!(pending.wait(Duration::from_millis(1)), Answer::TimedOut);
+        assert_eq!(pending.wait(Duration::from_millis(1), &AtomicBool::new(false)), Answer::TimedOut);
         reply.send(1);
     }
 }

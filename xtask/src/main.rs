@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! Development tasks: install what the tests need, run every check, ask for known vulnerabilities.
+
+mod checks;
+mod install;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <task>
+
+  install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Kafka, Python packages, cargo-deny
+  test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
+  advisories   known vulnerabilities in dependencies (asks the RustSec database)
+
+Tools go to target/tools, or to the directory that TIDEGAUGE_TOOLS names. What is there already is not installed again.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let code = match arguments.as_slice() {
+        ["install"] => install::install(),
+        ["test"] => checks::test(),
+        ["advisories"] => checks::advisories(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            Err(2)
+        }
+    };
+    code.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+/// The workspace's directory.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Where tools go.
+fn tools() -> PathBuf {
+    std::env::var_os("TIDEGAUGE_TOOLS").map_or_else(|| root().join("target/tools"), PathBuf::from)
+}

@@ -13,7 +13,7 @@ pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, limit: 
     consumer.client().fetch_cluster_id(limit).filter(|id| !id.is_empty())
 }
 
-/// First offset held and end offset, open transactions included.
+/// First offset held and end offset, under the client's isolation level.
 pub(super) fn watermarks<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partition: &PartitionRef,

@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long leaving the group may take beyond the revoke deadline.
 const LEAVE: Duration = Duration::from_secs(10);
 
-/// A running consumer. Dropping it stops it.
+/// A running consumer. Dropping it leaves the group at once, without waiting for a commit; [`Source::stop`] leaves in good order.
 pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Context>>,
     stop: Arc<AtomicBool>,
@@ -164,6 +164,7 @@ impl Source for KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
+        self.consumer.context().abandoned.store(true, Ordering::Release);
         self.stop();
         self.join();
     }

@@ -111,13 +111,17 @@ fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: In
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
-        // Serves the error callback, which has the reasons.
-        while consumer.poll(Duration::ZERO).is_some() {}
+        serve_callbacks(consumer);
         let refused = consumer.context().worst().filter(|(code, _)| explain(*code).is_some());
         if refused.is_some() || Instant::now() >= deadline {
             return Err(unreachable(settings, consumer.context(), &error));
         }
     }
+}
+
+/// Serves the error and log callbacks, which have the reasons.
+fn serve_callbacks(consumer: &BaseConsumer<Collector>) {
+    while consumer.poll(Duration::from_millis(50)).is_some() {}
 }
 
 fn unreachable(settings: &Settings, seen: &Collector, error: &KafkaError) -> SourceError {
@@ -187,29 +191,28 @@ fn probe_group(settings: &Settings, topics: &[ProbedTopic], limit: Duration) -> 
     let (topic, partition) = topics
         .iter()
         .find_map(|topic| topic.partitions.first().map(|(partition, _)| (&topic.name, *partition)))?;
-    let problem = |error: &KafkaError| {
-        let advice = error
-            .rdkafka_error_code()
-            .and_then(explain)
-            .unwrap_or("check that the group coordinator is up");
-        format!("kafka.group_id {:?} cannot be used: {error}; {advice}", settings.group_id)
-    };
+    let name = &settings.group_id;
     let consumer: BaseConsumer<Collector> = match settings.consumer() {
-        Ok(config) => config
-            .create_with_context(Collector::default())
-            .map_err(|error| problem(&error))
-            .ok()?,
+        Ok(config) => config.create_with_context(Collector::default()).ok()?,
         Err(error) => return Some(error.message),
     };
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition(topic, partition);
-    match consumer.committed_offsets(list, limit) {
-        Ok(found) => found
-            .elements()
-            .iter()
-            .find_map(|element| element.error().err())
-            .map(|error| problem(&error)),
-        Err(error) => Some(problem(&error)),
+    let deadline = Instant::now() + limit;
+    loop {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(topic, partition);
+        let outcome = consumer.committed_offsets(list, Duration::from_secs(1));
+        let error = outcome.map_or_else(Some, |found| found.elements().iter().find_map(|element| element.error().err()))?;
+        // A refusal to name the coordinator comes by the error callback, while the question itself goes on waiting.
+        serve_callbacks(&consumer);
+        let refused = consumer.context().worst().map(|(code, _)| code).or(error.rdkafka_error_code());
+        if let Some((code, advice)) = refused.and_then(|code| explain(code).map(|advice| (code, advice))) {
+            return Some(format!("kafka.group_id {name:?} cannot be used: {code}; {advice}"));
+        }
+        if Instant::now() >= deadline {
+            return Some(format!(
+                "kafka.group_id {name:?} cannot be used: {error}; check that the group coordinator is up"
+            ));
+        }
     }
 }
 
@@ -218,6 +221,13 @@ fn probe_group(settings: &Settings, topics: &[ProbedTopic], limit: Duration) -> 
 struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
 
 impl Collector {
+    fn note(&self, code: RDKafkaErrorCode, reason: &str) {
+        let mut errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < 64 {
+            errors.push((code, reason.to_owned()));
+        }
+    }
+
     /// The error that tells most: one that does not go away by itself, else the first one about a broker.
     fn worst(&self) -> Option<(RDKafkaErrorCode, String)> {
         let errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,16 +239,16 @@ impl Collector {
 
 impl ClientContext for Collector {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // The error callback repeats what matters.
         tracing::debug!(target: "librdkafka", ?level, facility, message);
+        // A listener that hangs up on the wrong protocol is told in the log only.
+        if facility == "FAIL" {
+            self.note(RDKafkaErrorCode::BrokerTransportFailure, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        let mut errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if errors.len() < 64 {
-            errors.push((code, reason.to_owned()));
-        }
+        self.note(code, reason);
     }
 }
 

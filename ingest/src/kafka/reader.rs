@@ -254,6 +254,25 @@ mod tests {
         assert_eq!(offset_in("Fetch from broker 1 failed: offset 12"), None);
     }
 
+    /// What the client library does with a header whose name is not UTF-8.
+    struct Broken;
+
+    impl Headers for Broken {
+        fn count(&self) -> usize {
+            1
+        }
+
+        #[allow(clippy::panic, reason = "as the client library does")]
+        fn try_get(&self, _: usize) -> Option<rdkafka::message::Header<'_, &[u8]>> {
+            panic!("the name is not UTF-8")
+        }
+    }
+
+    #[test]
+    fn a_header_whose_name_is_not_utf_8_stops_nothing() {
+        assert_eq!(header(&Broken, 0), ("\u{fffd}", None));
+    }
+
     #[test]
     fn a_noted_end_offset_is_used_once() {
         note_signal(RDKafkaErrorCode::PartitionEOF, "reached end of partition at offset 7 (");

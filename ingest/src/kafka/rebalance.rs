@@ -33,6 +33,8 @@ pub(super) struct Context {
     /// The thread that serves the main queue.
     pub(super) poller: OnceLock<ThreadId>,
     pub(super) stats: StatsCell,
+    /// The source was dropped: no answer will come.
+    pub(super) abandoned: AtomicBool,
     events: Sender<SourceEvent>,
     revoke_deadline: Duration,
     /// What is assigned, with the flag that tells its reader that it no longer is.
@@ -45,6 +47,7 @@ impl Context {
             consumer: OnceLock::new(),
             poller: OnceLock::new(),
             stats: StatsCell::default(),
+            abandoned: AtomicBool::new(false),
             events,
             revoke_deadline,
             assigned: Mutex::default(),
@@ -119,7 +122,7 @@ impl Context {
             partitions: offered,
             reply,
         });
-        match pending.wait(ASSIGN_DEADLINE) {
+        match pending.wait(ASSIGN_DEADLINE, &self.abandoned) {
             Answer::Given(starts) if starts.len() == count => starts,
             Answer::Given(starts) => {
                 self.fail(
@@ -181,7 +184,7 @@ impl Context {
                 deadline,
                 reply,
             });
-            if pending.wait(self.revoke_deadline) == Answer::TimedOut {
+            if pending.wait(self.revoke_deadline, &self.abandoned) == Answer::TimedOut {
                 let seconds = self.revoke_deadline.as_secs_f64();
                 tracing::warn!(
                     seconds,
