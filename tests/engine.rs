@@ -31,11 +31,19 @@ struct Cut {
     early: bool,
 }
 
-const WHOLE: Cut = Cut { batch: usize::MAX, snapshots: false, reversed: false, early: false };
+const WHOLE: Cut = Cut {
+    batch: usize::MAX,
+    snapshots: false,
+    reversed: false,
+    early: false,
+};
 
 fn run(spec: &Spec, log: &Log, cut: Cut) -> (Counters, Vec<RefRow>) {
     let plan = Arc::new(Plan::new(spec.clone()));
-    let limits = DecodeLimits { max_record_bytes: spec.max_record_bytes, max_future_skew: spec.max_future_skew };
+    let limits = DecodeLimits {
+        max_record_bytes: spec.max_record_bytes,
+        max_future_skew: spec.max_future_skew,
+    };
     let mut decoder = Decoder::new(limits);
     let mut lanes: Vec<(usize, PartitionState)> = log.iter().map(|_| (0, PartitionState::new(Arc::clone(&plan)))).collect();
     let mut merger = Merger::new(Arc::clone(&plan));
@@ -45,7 +53,11 @@ fn run(spec: &Spec, log: &Log, cut: Cut) -> (Counters, Vec<RefRow>) {
     while open {
         open = false;
         for ((next, state), partition) in lanes.iter_mut().zip(log) {
-            let records: Log = vec![(partition.0.clone(), partition.1, partition.2.iter().skip(*next).take(cut.batch).cloned().collect())];
+            let records: Log = vec![(
+                partition.0.clone(),
+                partition.1,
+                partition.2.iter().skip(*next).take(cut.batch).cloned().collect(),
+            )];
             for record in engine::records(&records) {
                 match decoder.decode(&record) {
                     Ok(event) => {
@@ -63,7 +75,12 @@ fn run(spec: &Spec, log: &Log, cut: Cut) -> (Counters, Vec<RefRow>) {
         }
         if cut.early {
             deltas.drain(..).for_each(|d| merger.apply(&d));
-            let watermark = lanes.iter().zip(log).filter(|((next, _), p)| *next < p.2.len()).map(|((_, s), _)| s.watermark()).min();
+            let watermark = lanes
+                .iter()
+                .zip(log)
+                .filter(|((next, _), p)| *next < p.2.len())
+                .map(|((_, s), _)| s.watermark())
+                .min();
             rows.extend(merger.publish(watermark.unwrap_or(EventTime::MIN)).rows);
         }
     }
@@ -78,7 +95,11 @@ fn run(spec: &Spec, log: &Log, cut: Cut) -> (Counters, Vec<RefRow>) {
     }
     deltas.iter().for_each(|d| merger.apply(d));
     rows.extend(merger.publish(EventTime::MAX).rows);
-    let flat = counters.to_map().into_iter().filter(|(name, n)| *n > 0 && name != "records").collect();
+    let flat = counters
+        .to_map()
+        .into_iter()
+        .filter(|(name, n)| *n > 0 && name != "records")
+        .collect();
     (flat, rows.iter().filter_map(|r| engine::neutral(spec, r)).collect())
 }
 
@@ -90,8 +111,9 @@ fn golden_case(name: &str, cut: Cut) {
     compare(&rows, &expected.rows).unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
-const CASES: [&str; 11] =
-    ["attempts", "defaults", "hostile", "journeys", "lateness", "money", "spike", "surveys", "tickets", "tour", "wide"];
+const CASES: [&str; 11] = [
+    "attempts", "defaults", "hostile", "journeys", "lateness", "money", "spike", "surveys", "tickets", "tour", "wide",
+];
 
 #[test]
 fn every_golden_case_matches() {
@@ -100,7 +122,12 @@ fn every_golden_case_matches() {
 
 #[test]
 fn every_golden_case_matches_with_a_snapshot_and_restore_every_seven_records() {
-    let cut = Cut { batch: 7, snapshots: true, reversed: true, ..WHOLE };
+    let cut = Cut {
+        batch: 7,
+        snapshots: true,
+        reversed: true,
+        ..WHOLE
+    };
     CASES.iter().for_each(|case| golden_case(case, cut));
 }
 

@@ -13,8 +13,9 @@ use tidegauge::config::{Config, FixedEnvironment};
 use tidegauge::pipeline::replay::{COMMIT_RECORDS, ReplayOptions, replay};
 use tidegauge::pipeline::{PipelineError, Summary};
 
-const CASES: [&str; 11] =
-    ["attempts", "defaults", "hostile", "journeys", "lateness", "money", "spike", "surveys", "tickets", "tour", "wide"];
+const CASES: [&str; 11] = [
+    "attempts", "defaults", "hostile", "journeys", "lateness", "money", "spike", "surveys", "tickets", "tour", "wide",
+];
 
 fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -23,14 +24,30 @@ fn case(name: &str) -> PathBuf {
 fn run(name: &str, records: PathBuf, output: &Path, batch: usize, commit_records: u64) -> Result<Summary, PipelineError> {
     let text = std::fs::read_to_string(case(name).join("config.toml")).unwrap_or_default();
     let config = Config::for_replay(&text, "config.toml", &FixedEnvironment::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let options = ReplayOptions { records, output: output.to_owned(), config, batch, commit_records, progress: &mut |_| () };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let options = ReplayOptions {
+        records,
+        output: output.to_owned(),
+        config,
+        batch,
+        commit_records,
+        progress: &mut |_| (),
+    };
     runtime.block_on(replay(options))
 }
 
 fn check(name: &str, summary: &Summary, output: &Path) {
     let expected = golden::expected(&case(name));
-    let counters = summary.counters.to_map().into_iter().filter(|(counter, n)| *n > 0 && counter != "records").collect();
+    let counters = summary
+        .counters
+        .to_map()
+        .into_iter()
+        .filter(|(counter, n)| *n > 0 && counter != "records")
+        .collect();
     compare_counters(&counters, &expected.counters).unwrap_or_else(|e| panic!("{name}: {e}"));
     compare(&output::metrics(output), &expected.rows).unwrap_or_else(|e| panic!("{name}: {e}"));
     let of = |table: &str| output::rows_in(output, table) as u64;

@@ -57,7 +57,8 @@ impl Marks {
             mark.bits = combine_bits(mark.bits, bits);
             return;
         }
-        self.table.insert_unique(key, Mark { hash, pane, base, bits }, |m| Mark::key(m.hash, m.pane, m.base));
+        self.table
+            .insert_unique(key, Mark { hash, pane, base, bits }, |m| Mark::key(m.hash, m.pane, m.base));
     }
 }
 
@@ -109,9 +110,17 @@ impl Accumulator {
             None => {
                 let row = self.rows.len() as u32;
                 let tally = self.spare.pop().unwrap_or_else(|| Tally::new(layout));
-                self.rows.push(Row { pane, tuple, kinds: 0, seen: 0, tally });
+                self.rows.push(Row {
+                    pane,
+                    tuple,
+                    kinds: 0,
+                    seen: 0,
+                    tally,
+                });
                 let rows = &self.rows;
-                self.index.insert_unique(hash, row, |row| rows.get(*row as usize).map_or(0, |r| Self::row_hash(r.pane, r.tuple)));
+                self.index.insert_unique(hash, row, |row| {
+                    rows.get(*row as usize).map_or(0, |r| Self::row_hash(r.pane, r.tuple))
+                });
                 row
             }
         };
@@ -238,7 +247,11 @@ impl<'a> Rollup<'a> {
         let groups = &mut self.groups;
         *self.found.entry((grouping, values)).or_insert_with_key(|(_, values)| {
             let key: GroupKey = values.iter().map(|v| v.map(Arc::from)).collect();
-            groups.push(Group { grouping, hash: group_hash(&key), key });
+            groups.push(Group {
+                grouping,
+                hash: group_hash(&key),
+                key,
+            });
             next
         })
     }
@@ -265,7 +278,9 @@ impl<'a> Rollup<'a> {
                 self.of_tuple[place] = group;
             }
             let layout = &self.plan.layout;
-            let tally = Self::cell(&mut self.panes, row.pane, group).tally.get_or_insert_with(|| Tally::new(layout));
+            let tally = Self::cell(&mut self.panes, row.pane, group)
+                .tally
+                .get_or_insert_with(|| Tally::new(layout));
             tally.merge(&row.tally);
             if self.plan.layout.keeps_users[grouping] {
                 tally.facts += row.seen;
@@ -309,8 +324,9 @@ impl<'a> Rollup<'a> {
                 };
                 for (level, panes) in plan.levels.iter().zip(&mut into.levels) {
                     if level.groupings.contains(&group.grouping) {
-                        let pane =
-                            panes.entry(start.floor_to(level.slide)).or_insert_with(|| Pane::with_groupings(plan.spec.groupings.len()));
+                        let pane = panes
+                            .entry(start.floor_to(level.slide))
+                            .or_insert_with(|| Pane::with_groupings(plan.spec.groupings.len()));
                         if let Some(groups) = pane.groupings.get_mut(group.grouping) {
                             groups.add(group.hash, &group.key, &state, max_groups);
                         }

@@ -98,7 +98,14 @@ impl Attempts {
 
     fn add(&mut self, id: &str, user: &str, at: EventTime, tuple: TupleId, errors: u32, phase: Phase, timeout: Millis) {
         let ids = [id.as_bytes(), user.as_bytes()].concat().into_boxed_slice();
-        let slot = self.table.insert(Attempt { ids, at, tuple, errors, id_length: id.len().min(255) as u8, phase });
+        let slot = self.table.insert(Attempt {
+            ids,
+            at,
+            tuple,
+            errors,
+            id_length: id.len().min(255) as u8,
+            phase,
+        });
         self.timers.set(at.plus(timeout), slot);
     }
 
@@ -138,7 +145,9 @@ impl Attempts {
     }
 
     pub(crate) fn end(&mut self, id: &str, at: EventTime, timeout: Millis) -> End {
-        let Some(slot) = self.table.find(id.as_bytes()) else { return End::Orphan };
+        let Some(slot) = self.table.find(id.as_bytes()) else {
+            return End::Orphan;
+        };
         match self.table.get(slot) {
             None => End::Orphan,
             Some(attempt) => match attempt.phase {
@@ -155,7 +164,11 @@ impl Attempts {
     }
 
     pub(crate) fn started(&self, slot: u32) -> Option<Started> {
-        self.table.get(slot).map(|a| Started { at: a.at, tuple: a.tuple, errors: a.errors })
+        self.table.get(slot).map(|a| Started {
+            at: a.at,
+            tuple: a.tuple,
+            errors: a.errors,
+        })
     }
 
     /// Ends an open attempt and remembers it until its end's time plus the timeout is due.
@@ -220,7 +233,11 @@ impl Attempts {
     ) -> Option<Attempts> {
         let mut attempts = Attempts::default();
         for state in states {
-            let held = if state.phase == Phase::Open { tuple(state.tuple)? } else { TupleId(0) };
+            let held = if state.phase == Phase::Open {
+                tuple(state.tuple)?
+            } else {
+                TupleId(0)
+            };
             if state.phase == Phase::Open {
                 tuples.hold(held);
             }

@@ -107,7 +107,11 @@ mod tests {
 
     #[test]
     fn counters_survive_a_commit() {
-        let mut counters = Counters { accepted: 3, late_end: 1, ..Counters::default() };
+        let mut counters = Counters {
+            accepted: 3,
+            late_end: 1,
+            ..Counters::default()
+        };
         counters.reject(RejectReason::BadTime);
         assert_eq!(Counters::from_map(&counters.to_map()), counters);
     }

@@ -32,7 +32,9 @@ impl EventIds {
     /// Whether an accepted event that is not before `bound` carried the id.
     #[inline]
     pub(crate) fn contains(&self, id: u128, bound: EventTime) -> bool {
-        self.known.find(id as u64, |(known, _)| *known == id).is_some_and(|(_, time)| *time >= bound.0)
+        self.known
+            .find(id as u64, |(known, _)| *known == id)
+            .is_some_and(|(_, time)| *time >= bound.0)
     }
 
     /// Remembers the id of an accepted event.

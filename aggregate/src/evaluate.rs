@@ -15,10 +15,26 @@ use crate::spec::Dimension;
 use crate::time::EventTime;
 use crate::window::{Folded, Sources, fold};
 
-const ACTIVE: UserExpr = UserExpr { all: bits::ACTIVE, none: 0, purchases: 0 };
-const FRICTION: UserExpr = UserExpr { all: bits::ACTIVE | bits::FRICTION, none: 0, purchases: 0 };
-const CALM: UserExpr = UserExpr { all: bits::ACTIVE, none: bits::FRICTION, purchases: 0 };
-const SEEN: UserExpr = UserExpr { all: bits::SEEN, none: 0, purchases: 0 };
+const ACTIVE: UserExpr = UserExpr {
+    all: bits::ACTIVE,
+    none: 0,
+    purchases: 0,
+};
+const FRICTION: UserExpr = UserExpr {
+    all: bits::ACTIVE | bits::FRICTION,
+    none: 0,
+    purchases: 0,
+};
+const CALM: UserExpr = UserExpr {
+    all: bits::ACTIVE,
+    none: bits::FRICTION,
+    purchases: 0,
+};
+const SEEN: UserExpr = UserExpr {
+    all: bits::SEEN,
+    none: 0,
+    purchases: 0,
+};
 
 /// Numerator and denominator of each ratio that spikes are looked for in, for each group of one window position.
 pub(crate) type SpikeCounts = Folded<Vec<(u64, u64)>>;
@@ -34,7 +50,11 @@ pub(crate) struct Position {
 impl Position {
     pub(crate) fn ending(plan: &Plan, window: usize, end: EventTime) -> Position {
         let size = plan.spec.windows.get(window).map_or(0, |w| w.size);
-        Position { window, start: end.minus(size), end }
+        Position {
+            window,
+            start: end.minus(size),
+            end,
+        }
     }
 }
 
@@ -70,9 +90,23 @@ pub(crate) fn rows(
     let level = plan.level_of(position.window);
     let whole = |grouping: usize| {
         let (from, to) = (position.start, position.end);
-        fold(sources, level, from, to, grouping, plan.spec.max_groups, Clone::clone, GroupState::merge)
+        fold(
+            sources,
+            level,
+            from,
+            to,
+            grouping,
+            plan.spec.max_groups,
+            Clone::clone,
+            GroupState::merge,
+        )
     };
-    let reported = plan.spec.windows.get(position.window).map(|w| w.groupings.as_slice()).unwrap_or_default();
+    let reported = plan
+        .spec
+        .windows
+        .get(position.window)
+        .map(|w| w.groupings.as_slice())
+        .unwrap_or_default();
     let mut folded: BTreeMap<usize, Folded<GroupState>> = groupings.iter().map(|g| (*g, whole(*g))).collect();
     for grouping in groupings {
         for (_, finer) in finer_groupings(plan, *grouping, reported) {
@@ -108,36 +142,68 @@ fn previous_users(plan: &Plan, sources: &Sources<'_>, position: Position, groupi
     let size = position.end.0 - position.start.0;
     let (from, to) = (position.start.minus(size), position.start);
     let level = plan.level_of(position.window);
-    fold(sources, level, from, to, grouping, plan.spec.max_groups, |s| s.users.clone(), |users, s| users.merge(&s.users))
+    fold(
+        sources,
+        level,
+        from,
+        to,
+        grouping,
+        plan.spec.max_groups,
+        |s| s.users.clone(),
+        |users, s| users.merge(&s.users),
+    )
 }
 
 fn baselines(plan: &Plan, position: Position, grouping: usize, counts: &mut Baseline<'_>) -> Vec<Arc<SpikeCounts>> {
-    let Some(spike) = plan.spec.spike.filter(|s| s.window == position.window) else { return Vec::new() };
+    let Some(spike) = plan.spec.spike.filter(|s| s.window == position.window) else {
+        return Vec::new();
+    };
     if plan.layout.spikes.get(grouping).is_none_or(Vec::is_empty) {
         return Vec::new();
     }
     let size = position.end.0 - position.start.0;
-    (1..=spike.baseline / size.max(1)).map(|i| counts(grouping, position.end.minus(i * size))).collect()
+    (1..=spike.baseline / size.max(1))
+        .map(|i| counts(grouping, position.end.minus(i * size)))
+        .collect()
 }
 
 /// The counts of one position that spikes compare with.
 pub(crate) fn spike_counts(plan: &Plan, sources: &Sources<'_>, window: usize, grouping: usize, end: EventTime) -> SpikeCounts {
     let position = Position::ending(plan, window, end);
     let level = plan.level_of(window);
-    let folded = fold(sources, level, position.start, position.end, grouping, plan.spec.max_groups, Clone::clone, GroupState::merge);
+    let folded = fold(
+        sources,
+        level,
+        position.start,
+        position.end,
+        grouping,
+        plan.spec.max_groups,
+        Clone::clone,
+        GroupState::merge,
+    );
     let ratios = plan.layout.spikes.get(grouping).map(Vec::as_slice).unwrap_or_default();
     let counts = |state: &GroupState| -> Vec<(u64, u64)> {
-        ratios.iter().filter_map(|i| plan.layout.compiled.get(*i)).map(|c| ratio_sample(c, state)).collect()
+        ratios
+            .iter()
+            .filter_map(|i| plan.layout.compiled.get(*i))
+            .map(|c| ratio_sample(c, state))
+            .collect()
     };
-    Folded { kept: folded.kept.iter().map(|(key, state)| (key.clone(), counts(state))).collect(), other: folded.other.as_ref().map(counts) }
+    Folded {
+        kept: folded.kept.iter().map(|(key, state)| (key.clone(), counts(state))).collect(),
+        other: folded.other.as_ref().map(counts),
+    }
 }
 
 /// Numerator and denominator of a ratio over facts or users, as sampled.
 fn ratio_sample(compiled: &Compiled, state: &GroupState) -> (u64, u64) {
     match (&compiled.program, compiled.metric.formula) {
-        (Program::Ratio { numerator, denominator, .. }, _) => {
-            (state.tally.counts[*numerator as usize], state.tally.counts[*denominator as usize])
-        }
+        (
+            Program::Ratio {
+                numerator, denominator, ..
+            },
+            _,
+        ) => (state.tally.counts[*numerator as usize], state.tally.counts[*denominator as usize]),
         (_, Formula::UserRatio { numerator, denominator }) => {
             let theta = state.users.bound();
             let of = |expr: UserExpr| state.users.count(theta, |b| expr.holds(b));
@@ -149,7 +215,9 @@ fn ratio_sample(compiled: &Compiled, state: &GroupState) -> (u64, u64) {
 
 /// The groupings among those reported that are this one plus platform or channel, as a set.
 fn finer_groupings(plan: &Plan, grouping: usize, reported: &[usize]) -> Vec<(Common, usize)> {
-    let Some(coarse) = plan.spec.groupings.get(grouping) else { return Vec::new() };
+    let Some(coarse) = plan.spec.groupings.get(grouping) else {
+        return Vec::new();
+    };
     if plan.layout.gaps.get(grouping).is_none_or(Vec::is_empty) {
         return Vec::new();
     }
@@ -181,9 +249,11 @@ fn gaps(
 ) -> BTreeMap<(GroupKey, &'static str, &'static str), Gap> {
     let mut gaps: BTreeMap<_, Gap> = BTreeMap::new();
     for (common, finer) in finer_groupings(plan, grouping, reported) {
-        let (Some(groups), Some(fine), Some(coarse)) =
-            (folded.get(&finer), plan.spec.groupings.get(finer), plan.spec.groupings.get(grouping))
-        else {
+        let (Some(groups), Some(fine), Some(coarse)) = (
+            folded.get(&finer),
+            plan.spec.groupings.get(finer),
+            plan.spec.groupings.get(grouping),
+        ) else {
             continue;
         };
         let place = |wanted: &Dimension| fine.dimensions.iter().position(|d| d == wanted);
@@ -200,12 +270,14 @@ fn gaps(
                     continue;
                 }
                 let value = numerator as f64 / n as f64;
-                let gap = gaps.entry((coarse_key.clone(), common.as_str(), compiled.metric.name)).or_insert(Gap {
-                    least: value,
-                    greatest: value,
-                    n: 0,
-                    values: 0,
-                });
+                let gap = gaps
+                    .entry((coarse_key.clone(), common.as_str(), compiled.metric.name))
+                    .or_insert(Gap {
+                        least: value,
+                        greatest: value,
+                        n: 0,
+                        values: 0,
+                    });
                 gap.least = gap.least.min(value);
                 gap.greatest = gap.greatest.max(value);
                 gap.n += n;
@@ -227,11 +299,20 @@ struct Cell {
 
 impl Cell {
     fn of(estimate: impl Into<Estimate>, n: u64) -> Cell {
-        Cell { stat: "value", label: None, estimate: estimate.into(), n, parts: None }
+        Cell {
+            stat: "value",
+            label: None,
+            estimate: estimate.into(),
+            n,
+            parts: None,
+        }
     }
 
     fn ratio(estimate: impl Into<Estimate>, numerator: u64, denominator: u64) -> Cell {
-        Cell { parts: Some((numerator, denominator)), ..Cell::of(estimate, denominator) }
+        Cell {
+            parts: Some((numerator, denominator)),
+            ..Cell::of(estimate, denominator)
+        }
     }
 
     fn stat(self, stat: &'static str) -> Cell {
@@ -239,13 +320,19 @@ impl Cell {
     }
 
     fn label(self, label: &str) -> Cell {
-        Cell { label: Some(Arc::from(label)), ..self }
+        Cell {
+            label: Some(Arc::from(label)),
+            ..self
+        }
     }
 }
 
 impl Frame<'_> {
     fn group_rows(&self, key: &GroupKey, hash: u64, state: &GroupState, rows: &mut Vec<MetricRow>) {
-        let users = Users { sketch: &state.users, theta: state.users.bound() };
+        let users = Users {
+            sketch: &state.users,
+            theta: state.users.bound(),
+        };
         for index in &self.plan.layout.reported[self.grouping] {
             let compiled = &self.plan.layout.compiled[*index];
             let mut put = |cell: Cell| rows.push(self.row(key, compiled.metric, cell));
@@ -281,12 +368,25 @@ impl Frame<'_> {
             Formula::Users(expr) => count(users.estimate(expr), put),
             Formula::UserRatio { numerator, denominator } => users.ratio(numerator.and(denominator), denominator, put),
             Formula::Sessions => {
-                let sessions = Users { sketch: &state.sessions, theta: state.sessions.bound() };
+                let sessions = Users {
+                    sketch: &state.sessions,
+                    theta: state.sessions.bound(),
+                };
                 count(sessions.estimate(ACTIVE), put);
             }
             Formula::CrashFreeSessions => {
-                let sessions = Users { sketch: &state.sessions, theta: state.sessions.bound() };
-                sessions.ratio(UserExpr { none: bits::CRASHED, ..ACTIVE }, ACTIVE, put);
+                let sessions = Users {
+                    sketch: &state.sessions,
+                    theta: state.sessions.bound(),
+                };
+                sessions.ratio(
+                    UserExpr {
+                        none: bits::CRASHED,
+                        ..ACTIVE
+                    },
+                    ACTIVE,
+                    put,
+                );
             }
             Formula::Retention => self.retention(key, hash, users, put),
             Formula::Revenue | Formula::AverageOrderValue | Formula::RevenuePerUser | Formula::LifetimeValue => {
@@ -322,7 +422,9 @@ impl Frame<'_> {
         let Some(previous) = self.previous.get(hash, key) else { return };
         let theta = users.theta.min(previous.bound());
         let before = previous.count(theta, |b| ACTIVE.holds(b));
-        let both = users.sketch.count_joined(previous, theta, |now, then| ACTIVE.holds(now) && ACTIVE.holds(then));
+        let both = users
+            .sketch
+            .count_joined(previous, theta, |now, then| ACTIVE.holds(now) && ACTIVE.holds(then));
         if let Some(ratio) = indicator::wilson(both, before) {
             put(Cell::ratio(ratio, theta.estimate(both), theta.estimate(before)));
         }
@@ -330,7 +432,10 @@ impl Frame<'_> {
 
     fn money(&self, formula: Formula, state: &GroupState, users: &Users<'_>, put: &mut impl FnMut(Cell)) {
         let seen = users.estimate(SEEN);
-        let churned = users.sample(UserExpr { all: bits::SEEN | bits::CHURNED, ..SEEN });
+        let churned = users.sample(UserExpr {
+            all: bits::SEEN | bits::CHURNED,
+            ..SEEN
+        });
         let churn = churned as f64 / users.sample(SEEN).max(1) as f64;
         for (currency, revenue) in state.tally.money.currencies() {
             let amount = revenue.amount_micros as f64 / 1e6;
@@ -343,7 +448,10 @@ impl Frame<'_> {
                 _ if churned == 0 => continue,
                 _ => Cell::of(per_user * self.plan.spec.gross_margin / churn, seen),
             };
-            put(Cell { label: currency.map(Arc::from), ..cell });
+            put(Cell {
+                label: currency.map(Arc::from),
+                ..cell
+            });
         }
     }
 
@@ -356,7 +464,9 @@ impl Frame<'_> {
             let (k1, n1) = ratio_sample(compiled, state);
             let counts = |b: &Arc<SpikeCounts>| b.get(hash, key).and_then(|c| c.get(place)).copied().unwrap_or((0, 0));
             let baseline: Vec<(u64, u64)> = self.baseline.iter().map(counts).collect();
-            let Some(spike) = indicator::spike(k1, n1, &baseline) else { continue };
+            let Some(spike) = indicator::spike(k1, n1, &baseline) else {
+                continue;
+            };
             let sampled = matches!(compiled.metric.formula, Formula::UserRatio { .. });
             let scale = |n: u64| if sampled { users.theta.estimate(n) } else { n };
             put(Cell::ratio(spike.excess, scale(k1), scale(n1)).label(compiled.metric.name));
@@ -381,10 +491,16 @@ fn tallied(program: &Program, state: &GroupState, put: &mut impl FnMut(Cell)) {
                 count(counts(*slot), &mut |cell: Cell| put(cell.label(label)));
             }
         }
-        Program::Ratio { numerator, denominator, interval } => ratio(counts(*numerator), counts(*denominator), *interval, put),
+        Program::Ratio {
+            numerator,
+            denominator,
+            interval,
+        } => ratio(counts(*numerator), counts(*denominator), *interval, put),
         Program::RatioBy(entries) => {
             for (label, numerator, denominator, interval) in entries {
-                ratio(counts(*numerator), counts(*denominator), *interval, &mut |cell: Cell| put(cell.label(label)));
+                ratio(counts(*numerator), counts(*denominator), *interval, &mut |cell: Cell| {
+                    put(cell.label(label))
+                });
             }
         }
         Program::Mean { moment, scale, low, high } => {
@@ -393,10 +509,22 @@ fn tallied(program: &Program, state: &GroupState, put: &mut impl FnMut(Cell)) {
                 put(Cell::of(mean, moment.n));
             }
         }
-        Program::Distribution { histogram, seconds, quantiles, moment, log, label } => {
+        Program::Distribution {
+            histogram,
+            seconds,
+            quantiles,
+            moment,
+            log,
+            label,
+        } => {
             let histogram = &tally.histograms[*histogram as usize];
             let n = histogram.n();
-            let mut labelled = |cell: Cell| put(Cell { label: label.as_deref().map(Arc::from), ..cell });
+            let mut labelled = |cell: Cell| {
+                put(Cell {
+                    label: label.as_deref().map(Arc::from),
+                    ..cell
+                })
+            };
             let unit = if *seconds { Unit::Seconds } else { Unit::Count };
             for percent in *quantiles {
                 if let Some(value) = histogram.quantile(unit, *percent) {
@@ -419,7 +547,11 @@ fn tallied(program: &Program, state: &GroupState, put: &mut impl FnMut(Cell)) {
                 tallied_one(program, state, put);
             }
         }
-        Program::Nps { promoters, detractors, responses } => {
+        Program::Nps {
+            promoters,
+            detractors,
+            responses,
+        } => {
             let n = counts(*responses);
             if let Some(nps) = indicator::nps(counts(*promoters), counts(*detractors), n) {
                 put(Cell::of(nps, n));

@@ -25,8 +25,14 @@ pub enum Common {
 
 impl Common {
     /// All of them, in the order of [`Event::common`].
-    pub const ALL: [Common; 6] =
-        [Common::Product, Common::Platform, Common::Channel, Common::Version, Common::Country, Common::Segment];
+    pub const ALL: [Common; 6] = [
+        Common::Product,
+        Common::Platform,
+        Common::Channel,
+        Common::Version,
+        Common::Country,
+        Common::Segment,
+    ];
 
     /// Field name in the event contract.
     #[must_use]
@@ -137,12 +143,40 @@ impl<'a> AttributeValue<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of the event contract, which documents them")]
 pub enum Body<'a> {
-    TaskStarted { task: &'a str, attempt_id: &'a str },
-    TaskFinished { task: &'a str, attempt_id: &'a str, success: bool, effort: Effort },
-    TaskAbandoned { task: &'a str, attempt_id: &'a str, reason: Option<&'a str>, effort: Effort },
-    Error { code: &'a str, severity: Severity, task: Option<&'a str>, attempt_id: Option<&'a str>, message: Option<&'a str> },
-    Interaction { action: Action, target: Option<&'a str>, latency_ms: Option<i64> },
-    SurveyShown { instrument: Instrument, scope: Scope, task: Option<&'a str>, touchpoint: Option<&'a str> },
+    TaskStarted {
+        task: &'a str,
+        attempt_id: &'a str,
+    },
+    TaskFinished {
+        task: &'a str,
+        attempt_id: &'a str,
+        success: bool,
+        effort: Effort,
+    },
+    TaskAbandoned {
+        task: &'a str,
+        attempt_id: &'a str,
+        reason: Option<&'a str>,
+        effort: Effort,
+    },
+    Error {
+        code: &'a str,
+        severity: Severity,
+        task: Option<&'a str>,
+        attempt_id: Option<&'a str>,
+        message: Option<&'a str>,
+    },
+    Interaction {
+        action: Action,
+        target: Option<&'a str>,
+        latency_ms: Option<i64>,
+    },
+    SurveyShown {
+        instrument: Instrument,
+        scope: Scope,
+        task: Option<&'a str>,
+        touchpoint: Option<&'a str>,
+    },
     SurveyResponse {
         instrument: Instrument,
         /// In millionths; of `sus` from `answers` where there is no `score`.
@@ -152,13 +186,30 @@ pub enum Body<'a> {
         touchpoint: Option<&'a str>,
         comment: Option<&'a str>,
     },
-    Feedback { text: Option<&'a str>, sentiment_micros: Option<i64>, touchpoint: Option<&'a str> },
-    Ticket { action: TicketAction, ticket_id: &'a str, category: Option<&'a str>, priority: Option<&'a str>, touchpoint: Option<&'a str> },
+    Feedback {
+        text: Option<&'a str>,
+        sentiment_micros: Option<i64>,
+        touchpoint: Option<&'a str>,
+    },
+    Ticket {
+        action: TicketAction,
+        ticket_id: &'a str,
+        category: Option<&'a str>,
+        priority: Option<&'a str>,
+        touchpoint: Option<&'a str>,
+    },
     SignedUp,
     Referred,
-    Converted { plan: Option<&'a str> },
-    Purchased { amount_micros: i128, currency: Option<&'a str> },
-    Churned { reason: Option<&'a str> },
+    Converted {
+        plan: Option<&'a str>,
+    },
+    Purchased {
+        amount_micros: i128,
+        currency: Option<&'a str>,
+    },
+    Churned {
+        reason: Option<&'a str>,
+    },
 }
 
 /// What the end of an attempt may say of it.

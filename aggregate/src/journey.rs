@@ -102,7 +102,13 @@ impl Journeys {
                     continue;
                 }
                 tuples.hold(tuple);
-                let run = Run { key: self.key.as_slice().into(), started: at, tuple, journey: index as u16, reached: 1 };
+                let run = Run {
+                    key: self.key.as_slice().into(),
+                    started: at,
+                    tuple,
+                    journey: index as u16,
+                    reached: 1,
+                };
                 let slot = self.table.insert(run);
                 self.timers.set(at.plus(journey.within), slot);
             }
@@ -112,7 +118,13 @@ impl Journeys {
 
     fn end(&mut self, slot: u32, at: EventTime, duration: Option<Millis>, ended: &mut Vec<EndedRun>) {
         if let Some(run) = self.table.remove(slot) {
-            ended.push(EndedRun { journey: run.journey, reached: run.reached, at, duration, tuple: run.tuple });
+            ended.push(EndedRun {
+                journey: run.journey,
+                reached: run.reached,
+                at,
+                duration,
+                tuple: run.tuple,
+            });
         }
     }
 
@@ -130,10 +142,11 @@ impl Journeys {
     ) {
         self.timers.take_due(bound, scratch);
         for (time, slot) in scratch.iter() {
-            let over = self
-                .table
-                .get(*slot)
-                .is_some_and(|run| journeys.get(run.journey as usize).is_some_and(|j| run.started.plus(j.within) == *time));
+            let over = self.table.get(*slot).is_some_and(|run| {
+                journeys
+                    .get(run.journey as usize)
+                    .is_some_and(|j| run.started.plus(j.within) == *time)
+            });
             if over {
                 self.end(*slot, *time, None, ended);
             }
@@ -165,7 +178,13 @@ impl Journeys {
             let id = tuple(state.tuple)?;
             tuples.hold(id);
             let key = [&state.journey.to_le_bytes(), state.user.as_bytes()].concat().into_boxed_slice();
-            let run = Run { key, started: state.started, tuple: id, journey: state.journey, reached: state.reached };
+            let run = Run {
+                key,
+                started: state.started,
+                tuple: id,
+                journey: state.journey,
+                reached: state.reached,
+            };
             let slot = restored.table.insert(run);
             restored.timers.set(state.started.plus(within), slot);
         }

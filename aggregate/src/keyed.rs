@@ -22,7 +22,12 @@ pub(crate) struct Table<V> {
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Table { index: HashTable::new(), chunks: Vec::new(), free: Vec::new(), len: 0 }
+        Table {
+            index: HashTable::new(),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -43,7 +48,9 @@ impl<V: Keyed> Table<V> {
 
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
-        self.index.find(xxh3_64(key), |slot| self.get(*slot).is_some_and(|v| v.key() == key)).copied()
+        self.index
+            .find(xxh3_64(key), |slot| self.get(*slot).is_some_and(|v| v.key() == key))
+            .copied()
     }
 
     /// Adds a value whose key is not there yet.
@@ -51,7 +58,11 @@ impl<V: Keyed> Table<V> {
         let hash = xxh3_64(value.key());
         let slot = match self.free.pop() {
             Some(slot) => {
-                if let Some(place) = self.chunks.get_mut(slot as usize / CHUNK).and_then(|c| c.get_mut(slot as usize % CHUNK)) {
+                if let Some(place) = self
+                    .chunks
+                    .get_mut(slot as usize / CHUNK)
+                    .and_then(|c| c.get_mut(slot as usize % CHUNK))
+                {
                     *place = Some(value);
                 }
                 slot
@@ -93,10 +104,12 @@ impl<V: Keyed> Table<V> {
 
     /// Every value with its slot, in the order of slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .flat_map(|(c, chunk)| chunk.iter().enumerate().filter_map(move |(i, v)| v.as_ref().map(|v| ((c * CHUNK + i) as u32, v))))
+        self.chunks.iter().enumerate().flat_map(|(c, chunk)| {
+            chunk
+                .iter()
+                .enumerate()
+                .filter_map(move |(i, v)| v.as_ref().map(|v| ((c * CHUNK + i) as u32, v)))
+        })
     }
 }
 
@@ -115,7 +128,9 @@ mod tests {
     #[test]
     fn slots_are_found_reused_and_never_confused() {
         let mut table = Table::default();
-        let slots: Vec<u32> = (0..5000u32).map(|i| table.insert(Word(i.to_string().into_bytes().into()))).collect();
+        let slots: Vec<u32> = (0..5000u32)
+            .map(|i| table.insert(Word(i.to_string().into_bytes().into())))
+            .collect();
         for i in (0..5000u32).step_by(2) {
             assert!(table.remove(slots[i as usize]).is_some());
         }

@@ -141,7 +141,9 @@ impl Allocator<'_> {
     fn histogram(&mut self, values: Values) -> Slot {
         let when = self.resolve(values.select.when);
         let slot = self.layout.histograms as Slot;
-        self.layout.feeds[values.select.fact as usize].histograms.push((when, values.of, slot));
+        self.layout.feeds[values.select.fact as usize]
+            .histograms
+            .push((when, values.of, slot));
         self.layout.histograms += 1;
         slot
     }
@@ -149,17 +151,39 @@ impl Allocator<'_> {
     fn program(&mut self, metric: &Metric) -> Program {
         match metric.formula {
             Formula::Count(select) => Program::Count(self.count(select)),
-            Formula::CountBy(entries) => {
-                Program::CountBy(entries.iter().map(|(label, select)| ((*label).to_owned(), self.count(*select))).collect())
-            }
-            Formula::Ratio { numerator, denominator, interval } => {
-                Program::Ratio { numerator: self.count(numerator), denominator: self.count(denominator), interval }
-            }
-            Formula::RatioBy(entries) => {
-                Program::RatioBy(entries.iter().map(|(label, n, d)| ((*label).to_owned(), self.count(*n), self.count(*d), false)).collect())
-            }
-            Formula::Mean { of, low, high } => Program::Mean { moment: self.moment(of), scale: of.of.scale(), low, high },
-            Formula::Distribution { of, quantiles, mean, geomean } => Program::Distribution {
+            Formula::CountBy(entries) => Program::CountBy(
+                entries
+                    .iter()
+                    .map(|(label, select)| ((*label).to_owned(), self.count(*select)))
+                    .collect(),
+            ),
+            Formula::Ratio {
+                numerator,
+                denominator,
+                interval,
+            } => Program::Ratio {
+                numerator: self.count(numerator),
+                denominator: self.count(denominator),
+                interval,
+            },
+            Formula::RatioBy(entries) => Program::RatioBy(
+                entries
+                    .iter()
+                    .map(|(label, n, d)| ((*label).to_owned(), self.count(*n), self.count(*d), false))
+                    .collect(),
+            ),
+            Formula::Mean { of, low, high } => Program::Mean {
+                moment: self.moment(of),
+                scale: of.of.scale(),
+                low,
+                high,
+            },
+            Formula::Distribution {
+                of,
+                quantiles,
+                mean,
+                geomean,
+            } => Program::Distribution {
                 histogram: self.histogram(of),
                 seconds: of.of == Amount::Millis,
                 quantiles,
@@ -167,24 +191,46 @@ impl Allocator<'_> {
                 log: geomean.then(|| self.log(of.select)),
                 label: None,
             },
-            Formula::Nps { promoters, detractors, responses } => {
-                Program::Nps { promoters: self.count(promoters), detractors: self.count(detractors), responses: self.count(responses) }
-            }
-            Formula::Apdex { satisfied, tolerated, all } => {
-                Program::Apdex { satisfied: self.count(satisfied), tolerated: self.count(tolerated), all: self.count(all) }
-            }
+            Formula::Nps {
+                promoters,
+                detractors,
+                responses,
+            } => Program::Nps {
+                promoters: self.count(promoters),
+                detractors: self.count(detractors),
+                responses: self.count(responses),
+            },
+            Formula::Apdex { satisfied, tolerated, all } => Program::Apdex {
+                satisfied: self.count(satisfied),
+                tolerated: self.count(tolerated),
+                all: self.count(all),
+            },
             Formula::JourneyRuns => Program::CountBy(
                 self.journeys()
                     .into_iter()
-                    .map(|(j, name, _)| (name, self.count(Select { fact: FactKind::Journey, when: When::Journey(j) })))
+                    .map(|(j, name, _)| {
+                        (
+                            name,
+                            self.count(Select {
+                                fact: FactKind::Journey,
+                                when: When::Journey(j),
+                            }),
+                        )
+                    })
                     .collect(),
             ),
             Formula::JourneyStepRatio => {
                 let mut entries = Vec::new();
                 for (j, name, steps) in self.journeys() {
-                    let runs = self.count(Select { fact: FactKind::Journey, when: When::Journey(j) });
+                    let runs = self.count(Select {
+                        fact: FactKind::Journey,
+                        when: When::Journey(j),
+                    });
                     for step in 2..=steps {
-                        let reached = self.count(Select { fact: FactKind::Journey, when: When::Reached(j, step) });
+                        let reached = self.count(Select {
+                            fact: FactKind::Journey,
+                            when: When::Reached(j, step),
+                        });
                         entries.push((format!("{name}/{step}"), reached, runs, true));
                     }
                 }
@@ -194,9 +240,15 @@ impl Allocator<'_> {
                 self.journeys()
                     .into_iter()
                     .map(|(j, name, steps)| {
-                        let select = Select { fact: FactKind::Journey, when: When::Reached(j, steps) };
+                        let select = Select {
+                            fact: FactKind::Journey,
+                            when: When::Reached(j, steps),
+                        };
                         Program::Distribution {
-                            histogram: self.histogram(Values { select, of: Amount::Millis }),
+                            histogram: self.histogram(Values {
+                                select,
+                                of: Amount::Millis,
+                            }),
                             seconds: true,
                             quantiles,
                             moment: None,
@@ -223,7 +275,12 @@ impl Allocator<'_> {
 
     /// Index, name and number of steps of each journey.
     fn journeys(&self) -> Vec<(u16, String, u16)> {
-        self.spec.journeys.iter().enumerate().map(|(i, j)| (i as u16, j.name.clone(), j.steps.len() as u16)).collect()
+        self.spec
+            .journeys
+            .iter()
+            .enumerate()
+            .map(|(i, j)| (i as u16, j.name.clone(), j.steps.len() as u16))
+            .collect()
     }
 }
 
@@ -245,7 +302,12 @@ impl Layout {
             carried: Vec::new(),
         };
         let mut allocator = Allocator { spec, layout: empty };
-        let compiled = catalogue::metrics().map(|metric| Compiled { metric, program: allocator.program(metric) }).collect();
+        let compiled = catalogue::metrics()
+            .map(|metric| Compiled {
+                metric,
+                program: allocator.program(metric),
+            })
+            .collect();
         let mut layout = allocator.layout;
         layout.compiled = compiled;
         for (bit, select) in bits::RULES {
@@ -261,10 +323,25 @@ impl Layout {
     fn add_grouping(&mut self, spec: &Spec, dimensions: &[Dimension]) {
         let carries = |kind: FactKind| dimensions.iter().all(|d| kind.carries(d));
         let fits = |metric: &Metric| metric.facts().into_iter().all(carries);
-        let reported: Vec<usize> = self.compiled.iter().enumerate().filter(|(_, c)| fits(c.metric)).map(|(i, _)| i).collect();
-        let among =
-            |names: &[&str]| reported.iter().copied().filter(|i| names.contains(&self.compiled[*i].metric.name)).collect::<Vec<_>>();
-        self.spikes.push(if spec.spike.is_some() { among(&SPIKE_INDICATORS) } else { Vec::new() });
+        let reported: Vec<usize> = self
+            .compiled
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| fits(c.metric))
+            .map(|(i, _)| i)
+            .collect();
+        let among = |names: &[&str]| {
+            reported
+                .iter()
+                .copied()
+                .filter(|i| names.contains(&self.compiled[*i].metric.name))
+                .collect::<Vec<_>>()
+        };
+        self.spikes.push(if spec.spike.is_some() {
+            among(&SPIKE_INDICATORS)
+        } else {
+            Vec::new()
+        });
         self.gaps.push(among(&GAP_INDICATORS));
         self.reported.push(reported);
         self.keeps_users.push(carries(FactKind::Seen));

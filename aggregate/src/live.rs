@@ -23,7 +23,9 @@ impl Totals {
     /// Adds the facts of a delta to the counters of some groupings.
     pub fn add(&mut self, plan: &Plan, delta: &PaneStore, groupings: &[usize]) {
         for grouping in groupings {
-            let Some(level) = plan.levels.iter().position(|l| l.groupings.contains(grouping)) else { continue };
+            let Some(level) = plan.levels.iter().position(|l| l.groupings.contains(grouping)) else {
+                continue;
+            };
             let dimensions = plan.spec.groupings.get(*grouping).map_or(0, |g| g.dimensions.len());
             let panes = delta.levels.get(level).into_iter().flat_map(BTreeMap::values);
             for groups in panes.filter_map(|pane| pane.groupings.get(*grouping)) {
@@ -33,7 +35,10 @@ impl Totals {
                         let mut count = |label: Option<&str>, slot: u16| {
                             let n = state.tally.counts[slot as usize];
                             if n > 0 {
-                                *self.counts.entry((compiled.metric.name, *grouping, key.clone(), label.map(Arc::from))).or_default() += n;
+                                *self
+                                    .counts
+                                    .entry((compiled.metric.name, *grouping, key.clone(), label.map(Arc::from)))
+                                    .or_default() += n;
                             }
                         };
                         match &compiled.program {
@@ -55,7 +60,13 @@ impl Totals {
 
 /// Facts of each group of some groupings in the position of a window that holds the watermark.
 #[must_use]
-pub fn group_facts(plan: &Plan, sources: &[&PaneStore], watermark: EventTime, window: usize, groupings: &[usize]) -> BTreeMap<(usize, GroupKey), u64> {
+pub fn group_facts(
+    plan: &Plan,
+    sources: &[&PaneStore],
+    watermark: EventTime,
+    window: usize,
+    groupings: &[usize],
+) -> BTreeMap<(usize, GroupKey), u64> {
     let mut facts: BTreeMap<(usize, GroupKey), u64> = BTreeMap::new();
     let Some(spec) = plan.spec.windows.get(window) else { return facts };
     let end = watermark.floor_to(spec.slide).plus(spec.slide);

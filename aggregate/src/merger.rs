@@ -167,10 +167,16 @@ impl Merger {
         self.committed.merge(delta, self.plan.spec.max_groups);
         let plan = &self.plan;
         if let Some(spike) = plan.spec.spike {
-            let touched: BTreeSet<EventTime> =
-                delta.levels.get(plan.level_of(spike.window)).into_iter().flat_map(BTreeMap::keys).copied().collect();
+            let touched: BTreeSet<EventTime> = delta
+                .levels
+                .get(plan.level_of(spike.window))
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .copied()
+                .collect();
             let size = plan.spec.windows.get(spike.window).map_or(0, |w| w.size);
-            self.memo.retain(|(_, end), _| touched.range(end.minus(size)..*end).next().is_none());
+            self.memo
+                .retain(|(_, end), _| touched.range(end.minus(size)..*end).next().is_none());
         }
     }
 
@@ -187,10 +193,17 @@ impl Merger {
         let horizon = self.watermark.minus(plan.spec.revision_horizon);
         for (window, spec) in plan.spec.windows.iter().enumerate() {
             let published = self.published[window];
-            let Some(panes) = delta.levels.get(plan.level_of(window)) else { continue };
+            let Some(panes) = delta.levels.get(plan.level_of(window)) else {
+                continue;
+            };
             let mut touched = BTreeSet::new();
             for (pane, content) in panes {
-                if *pane >= published || !spec.groupings.iter().any(|g| content.groupings.get(*g).is_some_and(|g| !g.is_empty())) {
+                if *pane >= published
+                    || !spec
+                        .groupings
+                        .iter()
+                        .any(|g| content.groupings.get(*g).is_some_and(|g| !g.is_empty()))
+                {
                     continue;
                 }
                 touched.extend(ends_after(*pane, spec.slide, self.reach(window)).filter(|end| *end <= published));
@@ -225,7 +238,11 @@ impl Merger {
         let bound = watermark.minus(plan.spec.lateness);
         for (window, spec) in plan.spec.windows.iter().enumerate() {
             let after = self.published[window];
-            let until = if bound == EventTime::MAX || bound == EventTime::MIN { bound } else { bound.floor_to(spec.slide) };
+            let until = if bound == EventTime::MAX || bound == EventTime::MIN {
+                bound
+            } else {
+                bound.floor_to(spec.slide)
+            };
             if until <= after {
                 continue;
             }
@@ -244,7 +261,11 @@ impl Merger {
     pub fn skip_to(&mut self, watermark: EventTime) {
         for (window, spec) in self.plan.spec.windows.iter().enumerate() {
             let bound = watermark.minus(self.plan.spec.lateness);
-            let until = if bound == EventTime::MAX || bound == EventTime::MIN { bound } else { bound.floor_to(spec.slide) };
+            let until = if bound == EventTime::MAX || bound == EventTime::MIN {
+                bound
+            } else {
+                bound.floor_to(spec.slide)
+            };
             self.published[window] = self.published[window].max(until);
         }
         // Corrections are computed all the same: they number the revisions to come.
@@ -313,7 +334,8 @@ impl Merger {
                 *panes = panes.split_off(&oldest.floor_to(plan.levels[level].slide));
             }
         }
-        self.memo.retain(|(_, end), _| *end >= horizon.minus(plan.spec.spike.map_or(0, |s| s.baseline)));
+        self.memo
+            .retain(|(_, end), _| *end >= horizon.minus(plan.spec.spike.map_or(0, |s| s.baseline)));
         self.revisions.retain(|key, _| key.end >= horizon);
     }
 }

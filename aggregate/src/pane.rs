@@ -130,7 +130,9 @@ pub struct Pane {
 
 impl Pane {
     pub(crate) fn with_groupings(count: usize) -> Pane {
-        Pane { groupings: vec![Groups::default(); count] }
+        Pane {
+            groupings: vec![Groups::default(); count],
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Pane, max_groups: usize) {
@@ -151,7 +153,9 @@ pub struct PaneStore {
 
 impl PaneStore {
     pub(crate) fn with_levels(count: usize) -> PaneStore {
-        PaneStore { levels: vec![BTreeMap::new(); count] }
+        PaneStore {
+            levels: vec![BTreeMap::new(); count],
+        }
     }
 
     /// Whether there is no pane at all.
@@ -169,7 +173,12 @@ impl PaneStore {
     /// How many groups all panes hold together.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.levels.iter().flat_map(BTreeMap::values).flat_map(|p| &p.groupings).map(|g| g.kept.len()).sum()
+        self.levels
+            .iter()
+            .flat_map(BTreeMap::values)
+            .flat_map(|p| &p.groupings)
+            .map(|g| g.kept.len())
+            .sum()
     }
 
     /// Merges a store that is no longer needed by itself; what this one lacks is moved instead of copied.

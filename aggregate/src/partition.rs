@@ -149,14 +149,28 @@ impl PartitionState {
     }
 
     fn accept(&mut self, offset: i64, event: &Event<'_>, attempts: &mut AttemptSink<'_>) {
-        let mut dims = BaseDims { common: event.common, attributes: [None; MAX_ATTRIBUTE_DIMENSIONS], attribute_count: 0 };
+        let mut dims = BaseDims {
+            common: event.common,
+            attributes: [None; MAX_ATTRIBUTE_DIMENSIONS],
+            attribute_count: 0,
+        };
         for (name, value) in self.plan.attribute_names.iter().zip(&mut dims.attributes) {
-            *value = event.attributes.iter().find(|a| a.name == name).and_then(|a| a.value.as_dimension());
+            *value = event
+                .attributes
+                .iter()
+                .find(|a| a.name == name)
+                .and_then(|a| a.value.as_dimension());
             dims.attribute_count += 1;
         }
         let base = self.tuples.base(&dims);
         let user = event.user_id.map(|u| xxh3_64(u.as_bytes()));
-        let applied = Applied { event, dims, base, pane: self.plan.base_pane(event.time), user };
+        let applied = Applied {
+            event,
+            dims,
+            base,
+            pane: self.plan.base_pane(event.time),
+            user,
+        };
         let telemetry = event.event_type().is_telemetry();
         let mut marks = bits::SEEN | if telemetry { bits::ACTIVE } else { 0 };
         let mut crashed = 0;
@@ -164,15 +178,30 @@ impl PartitionState {
         self.accumulator.seen(&self.plan.layout, applied.pane, plain);
         match event.body {
             Body::TaskStarted { task, attempt_id } => self.start_attempt(&applied, task, attempt_id),
-            Body::TaskFinished { task, attempt_id, success, effort } => {
+            Body::TaskFinished {
+                task,
+                attempt_id,
+                success,
+                effort,
+            } => {
                 let outcome = if success { Outcome::Success } else { Outcome::Failure };
                 self.end_attempt(&applied, task, attempt_id, outcome, effort, offset, attempts);
             }
-            Body::TaskAbandoned { task, attempt_id, effort, .. } => {
+            Body::TaskAbandoned {
+                task, attempt_id, effort, ..
+            } => {
                 self.end_attempt(&applied, task, attempt_id, Outcome::Abandoned, effort, offset, attempts);
             }
-            Body::Error { severity, task, attempt_id, .. } => {
-                let fact = Fact { severity, ..Fact::of(FactKind::Error) };
+            Body::Error {
+                severity,
+                task,
+                attempt_id,
+                ..
+            } => {
+                let fact = Fact {
+                    severity,
+                    ..Fact::of(FactKind::Error)
+                };
                 marks |= self.stateless(&applied, &fact, task, None, None);
                 crashed = marks & bits::CRASHED;
                 if let Some(id) = attempt_id {
@@ -180,28 +209,68 @@ impl PartitionState {
                 }
             }
             Body::Interaction { action, latency_ms, .. } => {
-                let fact = Fact { action, value: latency_ms, ..Fact::of(FactKind::Interaction) };
+                let fact = Fact {
+                    action,
+                    value: latency_ms,
+                    ..Fact::of(FactKind::Interaction)
+                };
                 marks |= self.stateless(&applied, &fact, None, None, None);
             }
-            Body::SurveyShown { instrument, scope, task, touchpoint } => {
-                let fact = Fact { instrument, scope, ..Fact::of(FactKind::SurveyShown) };
+            Body::SurveyShown {
+                instrument,
+                scope,
+                task,
+                touchpoint,
+            } => {
+                let fact = Fact {
+                    instrument,
+                    scope,
+                    ..Fact::of(FactKind::SurveyShown)
+                };
                 marks |= self.stateless(&applied, &fact, task, touchpoint, None);
             }
-            Body::SurveyResponse { instrument, score_micros, scope, task, touchpoint, .. } => {
-                let fact = Fact { instrument, scope, value: Some(score_micros), ..Fact::of(FactKind::SurveyResponse) };
+            Body::SurveyResponse {
+                instrument,
+                score_micros,
+                scope,
+                task,
+                touchpoint,
+                ..
+            } => {
+                let fact = Fact {
+                    instrument,
+                    scope,
+                    value: Some(score_micros),
+                    ..Fact::of(FactKind::SurveyResponse)
+                };
                 marks |= self.stateless(&applied, &fact, task, touchpoint, None);
             }
-            Body::Feedback { sentiment_micros, touchpoint, .. } => {
-                let fact = Fact { value: sentiment_micros, ..Fact::of(FactKind::Feedback) };
+            Body::Feedback {
+                sentiment_micros,
+                touchpoint,
+                ..
+            } => {
+                let fact = Fact {
+                    value: sentiment_micros,
+                    ..Fact::of(FactKind::Feedback)
+                };
                 marks |= self.stateless(&applied, &fact, None, touchpoint, None);
             }
-            Body::Ticket { action, ticket_id, touchpoint, .. } => marks |= self.ticket(&applied, action, ticket_id, touchpoint),
+            Body::Ticket {
+                action,
+                ticket_id,
+                touchpoint,
+                ..
+            } => marks |= self.ticket(&applied, action, ticket_id, touchpoint),
             Body::SignedUp => marks |= self.stateless(&applied, &Fact::of(FactKind::SignedUp), None, None, None),
             Body::Referred => marks |= self.stateless(&applied, &Fact::of(FactKind::Referred), None, None, None),
             Body::Converted { .. } => marks |= self.stateless(&applied, &Fact::of(FactKind::Converted), None, None, None),
             Body::Churned { .. } => marks |= self.stateless(&applied, &Fact::of(FactKind::Churned), None, None, None),
             Body::Purchased { amount_micros, currency } => {
-                let fact = Fact { amount_micros, ..Fact::of(FactKind::Purchased) };
+                let fact = Fact {
+                    amount_micros,
+                    ..Fact::of(FactKind::Purchased)
+                };
                 marks |= self.stateless(&applied, &fact, None, None, currency);
             }
         }
@@ -209,7 +278,8 @@ impl PartitionState {
             self.accumulator.user(user, applied.pane, base, marks);
         }
         if telemetry && let Some(session) = event.session_id {
-            self.accumulator.session(xxh3_64(session.as_bytes()), applied.pane, base, bits::ACTIVE | crashed);
+            self.accumulator
+                .session(xxh3_64(session.as_bytes()), applied.pane, base, bits::ACTIVE | crashed);
         }
     }
 
@@ -231,7 +301,15 @@ impl PartitionState {
         let spec = &self.plan.spec;
         let tuple = self.tuples.tuple(applied.base, Some(task), None);
         let event = applied.event;
-        match self.attempts.start(id, event.user_id, event.time, tuple, &mut self.tuples, spec.attempt_timeout, spec.max_attempts) {
+        match self.attempts.start(
+            id,
+            event.user_id,
+            event.time,
+            tuple,
+            &mut self.tuples,
+            spec.attempt_timeout,
+            spec.max_attempts,
+        ) {
             Start::Opened => (),
             Start::Repeated => self.counters.repeated_start += 1,
             Start::AfterEnd => self.counters.start_after_end += 1,
@@ -337,7 +415,10 @@ impl PartitionState {
     }
 
     fn ticket(&mut self, applied: &Applied<'_, '_>, action: TicketAction, id: &str, touchpoint: Option<&str>) -> Bits {
-        let rules = TicketRules { retention: self.plan.spec.ticket_retention, limit: self.plan.spec.max_tickets };
+        let rules = TicketRules {
+            retention: self.plan.spec.ticket_retention,
+            limit: self.plan.spec.max_tickets,
+        };
         let own = self.tuples.tuple(applied.base, None, touchpoint);
         let outcome = self.tickets.handle(id, action, applied.event.time, own, &mut self.tuples, rules);
         let ticket = match outcome {
@@ -360,7 +441,12 @@ impl PartitionState {
             TicketAction::Escalated => FactKind::TicketEscalated,
         };
         self.counters.negative_wait += u64::from(ticket.negative);
-        let fact = Fact { value: ticket.wait, known: ticket.known, first_contact: ticket.first_contact, ..Fact::of(kind) };
+        let fact = Fact {
+            value: ticket.wait,
+            known: ticket.known,
+            first_contact: ticket.first_contact,
+            ..Fact::of(kind)
+        };
         let tuple = match ticket.opening {
             Some(opening) if opening != own => {
                 let base = self.merged_base(applied, opening);
@@ -380,16 +466,30 @@ impl PartitionState {
         let tuple = self.tuples.tuple(base, None, None);
         let mut ended = std::mem::take(&mut self.ended);
         let journeys = &plan.spec.journeys;
-        self.counters.untracked +=
-            self.journeys.success(journeys, user, task, at, tuple, &mut self.tuples, plan.spec.max_journeys, &mut ended);
+        self.counters.untracked += self.journeys.success(
+            journeys,
+            user,
+            task,
+            at,
+            tuple,
+            &mut self.tuples,
+            plan.spec.max_journeys,
+            &mut ended,
+        );
         self.journey_facts(&mut ended);
         self.ended = ended;
     }
 
     fn journey_facts(&mut self, ended: &mut Vec<EndedRun>) {
         for run in ended.drain(..) {
-            let fact = Fact { journey: run.journey, reached: run.reached, value: run.duration, ..Fact::of(FactKind::Journey) };
-            self.accumulator.add(&self.plan.layout, self.plan.base_pane(run.at), run.tuple, &fact, None);
+            let fact = Fact {
+                journey: run.journey,
+                reached: run.reached,
+                value: run.duration,
+                ..Fact::of(FactKind::Journey)
+            };
+            self.accumulator
+                .add(&self.plan.layout, self.plan.base_pane(run.at), run.tuple, &fact, None);
             self.tuples.release(run.tuple);
         }
     }
@@ -411,7 +511,8 @@ impl PartitionState {
             }
         }
         if !self.tickets.quiet(bound) {
-            self.tickets.expire(bound, plan.spec.ticket_retention, &mut self.tuples, &mut self.due);
+            self.tickets
+                .expire(bound, plan.spec.ticket_retention, &mut self.tuples, &mut self.due);
         }
         if !self.journeys.quiet(bound) {
             let mut ended = std::mem::take(&mut self.ended);
@@ -424,7 +525,11 @@ impl PartitionState {
     fn infer_abandonment(&mut self, at: EventTime, slot: u32, attempts: &mut AttemptSink<'_>) {
         let Some(started) = self.attempts.started(slot) else { return };
         let base = self.tuples.base_of(started.tuple);
-        let fact = Fact { outcome: Outcome::Abandoned, errors: i64::from(started.errors), ..Fact::of(FactKind::Attempt) };
+        let fact = Fact {
+            outcome: Outcome::Abandoned,
+            errors: i64::from(started.errors),
+            ..Fact::of(FactKind::Attempt)
+        };
         let mut user = None;
         if let Some(attempt) = self.attempts.get(slot) {
             let dims = self.tuples.dims(base);
@@ -446,6 +551,7 @@ impl PartitionState {
             });
         }
         self.attempt_fact(at, base, started.tuple, &fact, user);
-        self.attempts.finish(slot, at, Phase::Inferred, &mut self.tuples, self.plan.spec.attempt_timeout);
+        self.attempts
+            .finish(slot, at, Phase::Inferred, &mut self.tuples, self.plan.spec.attempt_timeout);
     }
 }

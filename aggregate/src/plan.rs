@@ -41,23 +41,42 @@ impl Plan {
         let levels: Vec<Level> = slides
             .iter()
             .map(|slide| {
-                let mut groupings: Vec<usize> =
-                    spec.windows.iter().filter(|w| w.slide == *slide).flat_map(|w| w.groupings.iter().copied()).collect();
+                let mut groupings: Vec<usize> = spec
+                    .windows
+                    .iter()
+                    .filter(|w| w.slide == *slide)
+                    .flat_map(|w| w.groupings.iter().copied())
+                    .collect();
                 groupings.sort_unstable();
                 groupings.dedup();
                 Level { slide: *slide, groupings }
             })
             .collect();
-        let level_of = spec.windows.iter().map(|w| slides.iter().position(|s| *s == w.slide).unwrap_or(0)).collect();
+        let level_of = spec
+            .windows
+            .iter()
+            .map(|w| slides.iter().position(|s| *s == w.slide).unwrap_or(0))
+            .collect();
         let attribute_names: Vec<String> = spec.attribute_names().into_iter().map(str::to_owned).collect();
         let place = |dimension: &Dimension| match dimension {
             Dimension::Attribute(name) => attribute_names.iter().position(|n| n == name).unwrap_or(0),
             _ => 0,
         };
         let attribute_places = spec.groupings.iter().map(|g| g.dimensions.iter().map(place).collect()).collect();
-        let carried_kinds =
-            layout.carried.iter().map(|carried| (0..FACT_KINDS).filter(|k| carried[*k]).fold(0u32, |bits, k| bits | 1 << k)).collect();
-        Plan { layout, levels, level_of, attribute_places, attribute_names, carried_kinds, spec }
+        let carried_kinds = layout
+            .carried
+            .iter()
+            .map(|carried| (0..FACT_KINDS).filter(|k| carried[*k]).fold(0u32, |bits, k| bits | 1 << k))
+            .collect();
+        Plan {
+            layout,
+            levels,
+            level_of,
+            attribute_places,
+            attribute_names,
+            carried_kinds,
+            spec,
+        }
     }
 
     /// The smallest slide: the length of base panes.

@@ -90,7 +90,11 @@ impl PartitionState {
             if tuple.attributes.len() != count || count > MAX_ATTRIBUTE_DIMENSIONS {
                 return Err(RestoreError::Dangling);
             }
-            let mut dims = BaseDims { common: [None; 6], attributes: [None; MAX_ATTRIBUTE_DIMENSIONS], attribute_count: count };
+            let mut dims = BaseDims {
+                common: [None; 6],
+                attributes: [None; MAX_ATTRIBUTE_DIMENSIONS],
+                attribute_count: count,
+            };
             for (place, value) in dims.common.iter_mut().zip(&tuple.common) {
                 *place = value.as_deref();
             }

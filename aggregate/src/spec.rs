@@ -107,7 +107,10 @@ pub struct Spike {
 
 /// Everything that changes a result. Two pipelines with equal specs over the same log give the same rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are the configuration keys of the same names, documented in docs/configuration.md")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the configuration keys of the same names, documented in docs/configuration.md"
+)]
 pub struct Spec {
     pub lateness: Millis,
     pub revision_horizon: Millis,
@@ -190,10 +193,20 @@ impl Spec {
     #[must_use]
     pub fn default_windows(groupings: &[Grouping]) -> Vec<Window> {
         let named = |names: &[&str]| -> Vec<usize> {
-            groupings.iter().enumerate().filter(|(_, g)| names.contains(&g.name().as_str())).map(|(i, _)| i).collect()
+            groupings
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| names.contains(&g.name().as_str()))
+                .map(|(i, _)| i)
+                .collect()
         };
         let all: Vec<usize> = (0..groupings.len()).collect();
-        let window = |name: &str, size, slide, groupings| Window { name: name.to_owned(), size, slide, groupings };
+        let window = |name: &str, size, slide, groupings| Window {
+            name: name.to_owned(),
+            size,
+            slide,
+            groupings,
+        };
         vec![
             window("1m", MINUTE, MINUTE, named(&[OVERALL, "product"])),
             window("5m", 5 * MINUTE, MINUTE, named(&[OVERALL, "product", "product+task"])),
@@ -226,7 +239,10 @@ impl Default for Spec {
             max_tickets: 5_000_000,
             max_journeys: 5_000_000,
             max_event_ids: 5_000_000,
-            spike: windows.iter().position(|w| w.name == "5m").map(|window| Spike { window, baseline: HOUR }),
+            spike: windows
+                .iter()
+                .position(|w| w.name == "5m")
+                .map(|window| Spike { window, baseline: HOUR }),
             groupings,
             windows,
             journeys: Vec::new(),

@@ -91,17 +91,30 @@ impl Tickets {
         let slot = match self.table.find(id.as_bytes()) {
             Some(slot) => slot,
             None if self.table.len() >= rules.limit => {
-                let unknown = TicketFact { opening: None, wait: None, known: false, first_contact: true, negative: false };
+                let unknown = TicketFact {
+                    opening: None,
+                    wait: None,
+                    known: false,
+                    first_contact: true,
+                    negative: false,
+                };
                 return TicketOutcome::Untracked(unknown);
             }
             None => {
-                let slot =
-                    self.table.insert(Ticket { id: id.as_bytes().into(), opened: None, last: at, responded: false, troubled: false });
+                let slot = self.table.insert(Ticket {
+                    id: id.as_bytes().into(),
+                    opened: None,
+                    last: at,
+                    responded: false,
+                    troubled: false,
+                });
                 self.timers.set(at.plus(rules.retention), slot);
                 slot
             }
         };
-        let Some(ticket) = self.table.get_mut(slot) else { return TicketOutcome::Nothing };
+        let Some(ticket) = self.table.get_mut(slot) else {
+            return TicketOutcome::Nothing;
+        };
         ticket.last = ticket.last.max(at);
         let since = ticket.opened.map(|(opened, _)| at.0.saturating_sub(opened.0));
         let fact = TicketFact {
@@ -111,13 +124,20 @@ impl Tickets {
             first_contact: !ticket.troubled,
             negative: since.is_some_and(|s| s < 0),
         };
-        let without_wait = TicketFact { wait: None, negative: false, ..fact };
+        let without_wait = TicketFact {
+            wait: None,
+            negative: false,
+            ..fact
+        };
         match action {
             TicketAction::Opened if ticket.opened.is_some() => TicketOutcome::RepeatedOpen,
             TicketAction::Opened => {
                 ticket.opened = Some((at, tuple));
                 tuples.hold(tuple);
-                TicketOutcome::Fact(TicketFact { known: true, ..without_wait })
+                TicketOutcome::Fact(TicketFact {
+                    known: true,
+                    ..without_wait
+                })
             }
             TicketAction::Responded if ticket.responded => TicketOutcome::Nothing,
             TicketAction::Responded => {
@@ -144,7 +164,9 @@ impl Tickets {
                 return;
             }
             for (_, slot) in scratch.iter() {
-                let Some(until) = self.table.get(*slot).map(|t| t.last.plus(retention)) else { continue };
+                let Some(until) = self.table.get(*slot).map(|t| t.last.plus(retention)) else {
+                    continue;
+                };
                 if until >= bound {
                     self.timers.set(until, *slot);
                 } else if let Some(ticket) = self.table.remove(*slot)
@@ -185,8 +207,13 @@ impl Tickets {
                 }
                 None => None,
             };
-            let ticket =
-                Ticket { id: state.id.as_bytes().into(), opened, last: state.last, responded: state.responded, troubled: state.troubled };
+            let ticket = Ticket {
+                id: state.id.as_bytes().into(),
+                opened,
+                last: state.last,
+                responded: state.responded,
+                troubled: state.troubled,
+            };
             let slot = tickets.table.insert(ticket);
             tickets.timers.set(state.last.plus(retention), slot);
         }

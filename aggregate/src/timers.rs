@@ -23,7 +23,9 @@ impl Timers {
     /// Whether nothing is due, told from the first bucket alone.
     #[inline]
     pub(crate) fn quiet(&self, bound: EventTime) -> bool {
-        self.buckets.first_key_value().is_none_or(|(bucket, _)| *bucket > bound.0 >> BUCKET_BITS)
+        self.buckets
+            .first_key_value()
+            .is_none_or(|(bucket, _)| *bucket > bound.0 >> BUCKET_BITS)
     }
 
     /// Takes every timer set for a time before `bound`, in order of time.

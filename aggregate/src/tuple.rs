@@ -69,7 +69,10 @@ impl Interner {
         if let Some(id) = self.index.find(hash, |id| self.bytes(*id) == bytes) {
             return (*id, false);
         }
-        let entry = Some(Entry { bytes: bytes.into(), refs: 0 });
+        let entry = Some(Entry {
+            bytes: bytes.into(),
+            refs: 0,
+        });
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -81,7 +84,9 @@ impl Interner {
             }
         };
         let entries = &self.entries;
-        self.index.insert_unique(hash, id, |id| entries.get(*id as usize).and_then(Option::as_ref).map_or(0, |e| xxh3_64(&e.bytes)));
+        self.index.insert_unique(hash, id, |id| {
+            entries.get(*id as usize).and_then(Option::as_ref).map_or(0, |e| xxh3_64(&e.bytes))
+        });
         (id, true)
     }
 
@@ -184,7 +189,9 @@ impl Tuples {
 
     /// The tuple of a base and a touchpoint; where that is missing, the earlier tuple's.
     pub(crate) fn tuple_or(&mut self, base: BaseId, touchpoint: Option<&str>, earlier: TupleId) -> TupleId {
-        let touchpoint = touchpoint.map(str::to_owned).or_else(|| self.particulars(earlier).1.map(str::to_owned));
+        let touchpoint = touchpoint
+            .map(str::to_owned)
+            .or_else(|| self.particulars(earlier).1.map(str::to_owned));
         self.tuple(base, None, touchpoint.as_deref())
     }
 
@@ -201,7 +208,11 @@ impl Tuples {
 
     pub(crate) fn dims(&self, base: BaseId) -> BaseDims<'_> {
         let mut bytes = self.bases.bytes(base.0);
-        let mut dims = BaseDims { common: [None; 6], attributes: [None; MAX_ATTRIBUTE_DIMENSIONS], attribute_count: 0 };
+        let mut dims = BaseDims {
+            common: [None; 6],
+            attributes: [None; MAX_ATTRIBUTE_DIMENSIONS],
+            attribute_count: 0,
+        };
         for value in &mut dims.common {
             *value = take(&mut bytes);
         }

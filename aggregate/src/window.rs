@@ -21,7 +21,10 @@ pub(crate) struct Folded<T> {
 
 impl<T> Default for Folded<T> {
     fn default() -> Self {
-        Folded { kept: BTreeMap::new(), other: None }
+        Folded {
+            kept: BTreeMap::new(),
+            other: None,
+        }
     }
 }
 

@@ -62,7 +62,10 @@ impl Board {
     }
 
     pub(crate) fn remove(&self, partition: &PartitionRef) {
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|lane| lane.partition != *partition);
+        self.lanes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|lane| lane.partition != *partition);
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<LaneStatus>> {
@@ -95,6 +98,10 @@ mod tests {
         assert_eq!(board.limit(500, EventTime(100_000)), EventTime(1_500));
         slow.at_end.store(true, Ordering::Relaxed);
         assert_eq!(board.limit(500, EventTime(100_000)), EventTime(9_500));
-        assert_eq!(board.limit(500, EventTime(5_000)), EventTime(5_500), "a clock that runs ahead counts as at most now");
+        assert_eq!(
+            board.limit(500, EventTime(5_000)),
+            EventTime(5_500),
+            "a clock that runs ahead counts as at most now"
+        );
     }
 }

@@ -9,7 +9,8 @@ use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::log::{
-    Blob, CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, Publication as PublicationEntry, Revision, SnapshotAt, WindowRange,
+    Blob, CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, Publication as PublicationEntry, Revision, SnapshotAt,
+    WindowRange,
 };
 use tidegauge_sink::table::{DataFile, FileIdentity, TableOptions, assemble, encode_metrics};
 
@@ -45,13 +46,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     fn identity(&self, draft: &Draft) -> FileIdentity {
-        FileIdentity { nonce: draft.nonce.to_string(), version: env!("CARGO_PKG_VERSION").to_owned() }
+        FileIdentity {
+            nonce: draft.nonce.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     async fn stage(&self, draft: &mut Draft, files: Vec<DataFile>) -> Result<(), CommitError> {
         let stager = self.log.stager();
         for file in files {
-            draft.files.push(stager.data_in(draft.nonce, file.table, &file.partition, 0, file.rows, file.bytes).await?);
+            draft.files.push(
+                stager
+                    .data_in(draft.nonce, file.table, &file.partition, 0, file.rows, file.bytes)
+                    .await?,
+            );
         }
         Ok(())
     }
@@ -180,9 +188,20 @@ impl Committer {
             windows: publication
                 .windows
                 .iter()
-                .map(|p| WindowRange { window: name(p.window), from_end: to_log(p.after), to_end: p.until.0 })
+                .map(|p| WindowRange {
+                    window: name(p.window),
+                    from_end: to_log(p.after),
+                    to_end: p.until.0,
+                })
                 .collect(),
-            revisions: revisions.into_iter().map(|((w, end), revision)| Revision { window: name(w), end: end.0, revision }).collect(),
+            revisions: revisions
+                .into_iter()
+                .map(|((w, end), revision)| Revision {
+                    window: name(w),
+                    end: end.0,
+                    revision,
+                })
+                .collect(),
         }
     }
 
@@ -192,7 +211,10 @@ impl Committer {
             return Ok(());
         }
         let payload = tokio::task::block_in_place(|| encode(&self.merger.state()))?;
-        let blob = Blob::New { name: MERGER_BLOB.to_owned(), payload: payload.into() };
+        let blob = Blob::New {
+            name: MERGER_BLOB.to_owned(),
+            payload: payload.into(),
+        };
         match self.log.checkpoint(vec![blob]).await {
             Ok(_) => (),
             Err(error) if error.is_transient() => {
@@ -209,6 +231,8 @@ impl Committer {
 }
 
 fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, PipelineError> {
-    postcard::to_allocvec(state)
-        .map_err(|error| PipelineError { message: format!("state cannot be encoded: {error}; this is a bug in tidegauge, please report it"), usage: false })
+    postcard::to_allocvec(state).map_err(|error| PipelineError {
+        message: format!("state cannot be encoded: {error}; this is a bug in tidegauge, please report it"),
+        usage: false,
+    })
 }

@@ -64,11 +64,19 @@ pub(crate) struct WorkerSettings {
 }
 
 impl Engine {
-    pub(crate) fn start(committer: Committer, settings: &WorkerSettings, rules: CommitRules, live: Option<Live>) -> Result<Engine, PipelineError> {
+    pub(crate) fn start(
+        committer: Committer,
+        settings: &WorkerSettings,
+        rules: CommitRules,
+        live: Option<Live>,
+    ) -> Result<Engine, PipelineError> {
         let board = Arc::new(Board::default());
         let (sender, reports) = mpsc::unbounded_channel();
         let spec = &committer.plan.spec;
-        let limits = DecodeLimits { max_record_bytes: spec.max_record_bytes, max_future_skew: spec.max_future_skew };
+        let limits = DecodeLimits {
+            max_record_bytes: spec.max_record_bytes,
+            max_future_skew: spec.max_future_skew,
+        };
         let mut workers = Vec::new();
         for index in 0..settings.count.max(1) {
             let tools = Tools {
@@ -78,7 +86,10 @@ impl Engine {
                 batch: settings.batch,
             };
             let worker = Worker::start(index, tools, settings.rules, Arc::clone(&board), sender.clone());
-            workers.push(worker.map_err(|error| PipelineError { message: format!("a worker thread cannot be started: {error}"), usage: false })?);
+            workers.push(worker.map_err(|error| PipelineError {
+                message: format!("a worker thread cannot be started: {error}"),
+                usage: false,
+            })?);
         }
         Ok(Engine {
             committer,
@@ -124,7 +135,10 @@ impl Engine {
             state: resume.state,
             status,
             from: resume.to,
-            position: resume.to.min(resume.read_from).max(if resume.silent.is_some() { resume.read_from } else { resume.to }),
+            position: resume
+                .to
+                .min(resume.read_from)
+                .max(if resume.silent.is_some() { resume.read_from } else { resume.to }),
             stop,
             silent: resume.silent,
             expected: resume.expected.filter(|last| last.offset >= resume.read_from),
@@ -176,7 +190,13 @@ impl Engine {
         self.unknown_fields = all.unknown_fields;
         all.lanes.sort_by(|a, b| a.partition.cmp(&b.partition));
         for lane in &all.lanes {
-            self.lanes.insert(lane.partition.clone(), LaneCut { snapshot: None, ..lane.clone() });
+            self.lanes.insert(
+                lane.partition.clone(),
+                LaneCut {
+                    snapshot: None,
+                    ..lane.clone()
+                },
+            );
         }
         Ok(all)
     }
@@ -189,13 +209,21 @@ impl Engine {
     /// Commits everything handled so far and publishes what that closes.
     pub(crate) async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
         let snapshots = order.snapshots || self.snapshot_at.elapsed() >= self.rules.snapshot_interval;
-        let mut drained = self.drain(DrainOrder { cut: true, snapshots, ..order }).await?;
+        let mut drained = self
+            .drain(DrainOrder {
+                cut: true,
+                snapshots,
+                ..order
+            })
+            .await?;
         self.board.uncommitted_records.store(0, Ordering::Relaxed);
         self.committed_at = Instant::now();
         if snapshots {
             self.snapshot_at = Instant::now();
         }
-        drained.lanes.retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || order.close || self.never_committed(&lane.partition));
+        drained
+            .lanes
+            .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || order.close || self.never_committed(&lane.partition));
         let delta = std::mem::take(&mut self.uncommitted);
         if !drained.lanes.is_empty() || !drained.groups.is_empty() || order.close {
             let kind = if order.close { Kind::Close } else { Kind::Commit };
@@ -224,11 +252,17 @@ impl Engine {
         let clock = now();
         let mut least: Option<EventTime> = None;
         let mut greatest = EventTime::MIN;
-        let known = log.identity.topics.iter().flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition)));
+        let known = log
+            .identity
+            .topics
+            .iter()
+            .flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition)));
         let all: std::collections::BTreeSet<PartitionRef> = known.chain(self.lanes.keys().cloned()).collect();
         for partition in all {
             let committed = log.position(&partition.topic, partition.partition);
-            let watermark = committed.map_or(EventTime::MIN, |p| super::recover::from_log(p.newest.watermark)).min(clock);
+            let watermark = committed
+                .map_or(EventTime::MIN, |p| super::recover::from_log(p.newest.watermark))
+                .min(clock);
             greatest = greatest.max(watermark);
             // A partition without a single accepted event, of which this run will read no more, has nothing to contribute.
             let lane = self.board.lanes().into_iter().find(|l| l.partition == partition);
@@ -245,7 +279,11 @@ impl Engine {
             None => {
                 let since = *self.all_idle_since.get_or_insert_with(Instant::now);
                 let elapsed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-                if greatest == EventTime::MIN { greatest } else { greatest.plus(elapsed).max(self.committer.merger.published_watermark()) }
+                if greatest == EventTime::MIN {
+                    greatest
+                } else {
+                    greatest.plus(elapsed).max(self.committer.merger.published_watermark())
+                }
             }
         }
     }
@@ -253,8 +291,18 @@ impl Engine {
     /// The watermark that the gauges stand at: like the published one, but of everything drained.
     pub(crate) fn live_watermark(&self) -> EventTime {
         let clock = now();
-        let busy = self.lanes.values().filter(|lane| !lane.idle).map(|lane| lane.watermark.min(clock)).min();
-        let greatest = self.lanes.values().map(|lane| lane.watermark.min(clock)).max().unwrap_or(EventTime::MIN);
+        let busy = self
+            .lanes
+            .values()
+            .filter(|lane| !lane.idle)
+            .map(|lane| lane.watermark.min(clock))
+            .min();
+        let greatest = self
+            .lanes
+            .values()
+            .map(|lane| lane.watermark.min(clock))
+            .max()
+            .unwrap_or(EventTime::MIN);
         busy.unwrap_or(greatest)
     }
 

@@ -36,7 +36,10 @@ pub(crate) struct RecordFile {
 }
 
 fn failed(path: &Path, what: &str, error: &dyn std::fmt::Display) -> PipelineError {
-    PipelineError { message: format!("{}: {what}: {error}", path.display()), usage: false }
+    PipelineError {
+        message: format!("{}: {what}: {error}", path.display()),
+        usage: false,
+    }
 }
 
 fn misused(message: String) -> PipelineError {
@@ -47,13 +50,24 @@ fn misused(message: String) -> PipelineError {
 pub(crate) fn find(directory: &Path) -> Result<Vec<RecordFile>, PipelineError> {
     let layout = "expected <topic>/<partition>.jsonl, as `tidegauge generate --output` writes";
     let mut found = BTreeMap::new();
-    let topics = directory.read_dir().map_err(|e| misused(format!("{}: cannot be read as a directory of records: {e}; {layout}", directory.display())))?;
+    let topics = directory.read_dir().map_err(|e| {
+        misused(format!(
+            "{}: cannot be read as a directory of records: {e}; {layout}",
+            directory.display()
+        ))
+    })?;
     for topic in topics {
         let topic = topic.map_err(|e| failed(directory, "cannot be listed", &e))?.path();
-        let Some(name) = topic.file_name().and_then(|n| n.to_str()).filter(|_| topic.is_dir()) else { continue };
+        let Some(name) = topic.file_name().and_then(|n| n.to_str()).filter(|_| topic.is_dir()) else {
+            continue;
+        };
         for file in topic.read_dir().map_err(|e| failed(&topic, "cannot be listed", &e))? {
             let path = file.map_err(|e| failed(&topic, "cannot be listed", &e))?.path();
-            let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".jsonl")).map(str::parse::<i32>);
+            let number = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .and_then(|n| n.strip_suffix(".jsonl"))
+                .map(str::parse::<i32>);
             match number {
                 Some(Ok(partition)) if partition >= 0 => {
                     found.insert((name.to_owned(), partition), path);
@@ -70,7 +84,11 @@ pub(crate) fn find(directory: &Path) -> Result<Vec<RecordFile>, PipelineError> {
         .into_iter()
         .map(|((topic, partition), path)| {
             let end = count_lines(&path)?;
-            Ok(RecordFile { partition: PartitionRef::new(topic, partition), path, end })
+            Ok(RecordFile {
+                partition: PartitionRef::new(topic, partition),
+                path,
+                end,
+            })
         })
         .collect()
 }
@@ -82,7 +100,9 @@ fn count_lines(path: &Path) -> Result<i64, PipelineError> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = file.read(&mut buffer).map_err(|e| failed(path, "cannot be read", &e))?;
-        let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else { break };
+        let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else {
+            break;
+        };
         lines += part.iter().filter(|b| **b == b'\n').count() as i64;
         last = part.last().copied().unwrap_or(last);
     }
@@ -186,7 +206,11 @@ impl PartitionReader for FileReader {
             self.position += 1;
             records += 1;
         }
-        Ok(ReadState { records, position: self.position, at_end: self.position >= self.end })
+        Ok(ReadState {
+            records,
+            position: self.position,
+            at_end: self.position >= self.end,
+        })
     }
 
     fn seek(&mut self, offset: i64) -> Result<(), ReadError> {

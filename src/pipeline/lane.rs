@@ -43,7 +43,13 @@ pub(crate) enum LaneError {
         "{partition}: reading offsets {from} to {to} again ended at watermark {found:?} instead of the committed {expected:?}: the records have changed, \
          or were committed by a version that computes other results"
     )]
-    Diverged { partition: PartitionRef, from: i64, to: i64, found: EventTime, expected: EventTime },
+    Diverged {
+        partition: PartitionRef,
+        from: i64,
+        to: i64,
+        found: EventTime,
+        expected: EventTime,
+    },
     #[error("{partition}: the broker's records end before the committed offset {to}; the topic was truncated or created again")]
     Truncated { partition: PartitionRef, to: i64 },
 }
@@ -86,7 +92,10 @@ pub(crate) struct LastSeen {
 
 impl LastSeen {
     pub(crate) fn committed(record: Option<LastRecord>) -> LastSeen {
-        LastSeen { committed: record, ..LastSeen::default() }
+        LastSeen {
+            committed: record,
+            ..LastSeen::default()
+        }
     }
 
     #[inline]
@@ -101,7 +110,11 @@ impl LastSeen {
 
     pub(crate) fn record(&self) -> Option<LastRecord> {
         match self.offset {
-            Some(offset) => Some(LastRecord { offset, timestamp: self.timestamp, crc: Crc::of(&self.bytes) }),
+            Some(offset) => Some(LastRecord {
+                offset,
+                timestamp: self.timestamp,
+                crc: Crc::of(&self.bytes),
+            }),
             None => self.committed,
         }
     }
@@ -121,7 +134,16 @@ impl Lane {
         if self.finished() {
             return self.finish_silent().map(|()| Step { records: 0, done: true });
         }
-        let Lane { reader, state, last, silent, expected, partition, stop, .. } = self;
+        let Lane {
+            reader,
+            state,
+            last,
+            silent,
+            expected,
+            partition,
+            stop,
+            ..
+        } = self;
         let mut failure: Option<LaneError> = None;
         let mut accepted = false;
         let read = reader.read(tools.batch, &mut |record: &Record<'_>| {
@@ -133,7 +155,10 @@ impl Lane {
                 && record.offset >= wanted.offset
             {
                 if record.offset == wanted.offset && last.record() != Some(*wanted) {
-                    failure = Some(LaneError::Recreated { partition: partition.clone(), offset: record.offset });
+                    failure = Some(LaneError::Recreated {
+                        partition: partition.clone(),
+                        offset: record.offset,
+                    });
                     return;
                 }
                 *expected = None;
@@ -169,12 +194,18 @@ impl Lane {
         if read.at_end
             && let Some(quiet) = self.silent
         {
-            return Err(LaneError::Truncated { partition: self.partition.clone(), to: quiet.to });
+            return Err(LaneError::Truncated {
+                partition: self.partition.clone(),
+                to: quiet.to,
+            });
         }
         self.status.position.store(self.position, Ordering::Relaxed);
         self.status.watermark.store(self.state.watermark().0, Ordering::Relaxed);
         self.status.at_end.store(read.at_end, Ordering::Relaxed);
-        Ok(Step { records: read.records, done: self.finished() })
+        Ok(Step {
+            records: read.records,
+            done: self.finished(),
+        })
     }
 
     fn finished(&self) -> bool {

@@ -42,7 +42,13 @@ impl Live {
     pub(crate) fn new(plan: Arc<Plan>, windows: &[usize], named: bool, groupings: &[usize]) -> Live {
         let rolling = |w: &&usize| named || plan.spec.windows.get(**w).is_some_and(|w| w.slide < w.size);
         let windows = windows.iter().filter(rolling).copied().collect();
-        Live { windows, groupings: groupings.to_vec(), totals: Totals::default(), shown: BTreeSet::new(), plan }
+        Live {
+            windows,
+            groupings: groupings.to_vec(),
+            totals: Totals::default(),
+            shown: BTreeSet::new(),
+            plan,
+        }
     }
 
     /// Counts what was just drained.
@@ -55,8 +61,14 @@ impl Live {
         let plan = Arc::clone(&self.plan);
         let mut rows = live_rows(&plan, sources, watermark, &self.windows, &self.groupings);
         rows.extend(self.absent(sources, watermark, &rows));
-        let longest = self.windows.iter().copied().max_by_key(|w| plan.spec.windows.get(*w).map_or(0, |w| w.size));
-        let facts = longest.map(|window| group_facts(&plan, sources, watermark, window, &self.groupings)).unwrap_or_default();
+        let longest = self
+            .windows
+            .iter()
+            .copied()
+            .max_by_key(|w| plan.spec.windows.get(*w).map_or(0, |w| w.size));
+        let facts = longest
+            .map(|window| group_facts(&plan, sources, watermark, window, &self.groupings))
+            .unwrap_or_default();
         LiveSnapshot {
             rows,
             totals: self
@@ -70,38 +82,50 @@ impl Live {
                     value,
                 })
                 .collect(),
-            facts: facts.into_iter().map(|((grouping, group), facts)| GroupFacts { grouping, group, facts }).collect(),
+            facts: facts
+                .into_iter()
+                .map(|((grouping, group), facts)| GroupFacts { grouping, group, facts })
+                .collect(),
         }
     }
 
     /// Rows without a value for series that were shown before and whose group is still held: their `_samples` go to 0 instead of vanishing.
     fn absent(&mut self, sources: &[&PaneStore], watermark: EventTime, rows: &[MetricRow]) -> Vec<MetricRow> {
-        let present: BTreeSet<Shown> =
-            rows.iter().map(|r| (r.window, r.grouping, r.group.clone(), r.metric, r.stat, r.label.clone())).collect();
-        let held: BTreeMap<usize, BTreeSet<(usize, GroupKey)>> =
-            self.windows.iter().map(|w| (*w, held_groups(&self.plan, sources, *w, &self.groupings))).collect();
-        self.shown.retain(|(window, grouping, group, ..)| held.get(window).is_some_and(|h| h.contains(&(*grouping, group.clone()))));
-        let absent = self.shown.difference(&present).map(|(window, grouping, group, metric, stat, label)| {
-            let spec = &self.plan.spec.windows[*window];
-            let end = watermark.floor_to(spec.slide).plus(spec.slide);
-            MetricRow {
-                window: *window,
-                window_start: end.minus(spec.size),
-                window_end: end,
-                grouping: *grouping,
-                group: group.clone(),
-                metric,
-                stat,
-                label: label.clone(),
-                value: None,
-                lower: None,
-                upper: None,
-                n: 0,
-                numerator: None,
-                denominator: None,
-                revision: 0,
-            }
-        });
+        let present: BTreeSet<Shown> = rows
+            .iter()
+            .map(|r| (r.window, r.grouping, r.group.clone(), r.metric, r.stat, r.label.clone()))
+            .collect();
+        let held: BTreeMap<usize, BTreeSet<(usize, GroupKey)>> = self
+            .windows
+            .iter()
+            .map(|w| (*w, held_groups(&self.plan, sources, *w, &self.groupings)))
+            .collect();
+        self.shown
+            .retain(|(window, grouping, group, ..)| held.get(window).is_some_and(|h| h.contains(&(*grouping, group.clone()))));
+        let absent = self
+            .shown
+            .difference(&present)
+            .map(|(window, grouping, group, metric, stat, label)| {
+                let spec = &self.plan.spec.windows[*window];
+                let end = watermark.floor_to(spec.slide).plus(spec.slide);
+                MetricRow {
+                    window: *window,
+                    window_start: end.minus(spec.size),
+                    window_end: end,
+                    grouping: *grouping,
+                    group: group.clone(),
+                    metric,
+                    stat,
+                    label: label.clone(),
+                    value: None,
+                    lower: None,
+                    upper: None,
+                    n: 0,
+                    numerator: None,
+                    denominator: None,
+                    revision: 0,
+                }
+            });
         let absent = absent.collect();
         self.shown.extend(present);
         absent

@@ -79,11 +79,17 @@ impl Summary {
         for position in log.partitions.values() {
             counters.merge(&Counters::from_map(&position.newest.counters));
         }
-        Summary { counters, tables: log.tables.clone() }
+        Summary {
+            counters,
+            tables: log.tables.clone(),
+        }
     }
 
     /// Rejects by reason, those that there are.
     pub fn rejected(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        RejectReason::ALL.into_iter().map(|r| (r.as_str(), self.counters.rejected(r))).filter(|(_, n)| *n > 0)
+        RejectReason::ALL
+            .into_iter()
+            .map(|r| (r.as_str(), self.counters.rejected(r)))
+            .filter(|(_, n)| *n > 0)
     }
 }

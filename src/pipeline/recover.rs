@@ -26,7 +26,9 @@ const MAX_STATE_BYTES: u64 = 16 << 30;
 
 fn damaged(path: &str, why: impl std::fmt::Display) -> PipelineError {
     PipelineError {
-        message: format!("{path}: {why}; the file is whole but cannot be used: it was written by another version or changed by another program"),
+        message: format!(
+            "{path}: {why}; the file is whole but cannot be used: it was written by another version or changed by another program"
+        ),
         usage: false,
     }
 }
@@ -81,26 +83,52 @@ pub(crate) async fn partition(
     log: &LogState,
     partition: &PartitionRef,
 ) -> Result<Option<Resume>, PipelineError> {
-    let Some(to) = log.next_offset(&partition.topic, partition.partition) else { return Ok(None) };
+    let Some(to) = log.next_offset(&partition.topic, partition.partition) else {
+        return Ok(None);
+    };
     let fresh = || PartitionState::new(Arc::clone(plan));
     let Some(Position { newest, .. }) = log.position(&partition.topic, partition.partition) else {
-        return Ok(Some(Resume { state: fresh(), read_from: to, needed_from: to, to, silent: None, expected: None }));
+        return Ok(Some(Resume {
+            state: fresh(),
+            read_from: to,
+            needed_from: to,
+            to,
+            silent: None,
+            expected: None,
+        }));
     };
     let (state, offset) = match &newest.snapshot {
         Some(at) if at.epoch == log.epoch && at.results == RESULTS_VERSION => {
             let path = &at.file.path;
             let bytes = load(store, &at.file, BlobKind::Snapshot, MAX_STATE_BYTES).await?;
             let snapshot: PartitionSnapshot = postcard::from_bytes(&bytes).map_err(|e| damaged(path, e))?;
-            (PartitionState::restore(Arc::clone(plan), &snapshot).map_err(|e| damaged(path, e))?, at.offset)
+            (
+                PartitionState::restore(Arc::clone(plan), &snapshot).map_err(|e| damaged(path, e))?,
+                at.offset,
+            )
         }
         Some(at) => {
-            return Err(damaged(&at.file.path, format!("it is of epoch {} and results version {}", at.epoch, at.results)));
+            return Err(damaged(
+                &at.file.path,
+                format!("it is of epoch {} and results version {}", at.epoch, at.results),
+            ));
         }
         None => (fresh(), log.start_of(&partition.topic, partition.partition)),
     };
-    let silent = Silent { snapshot: offset, to, watermark: from_log(newest.watermark) };
+    let silent = Silent {
+        snapshot: offset,
+        to,
+        watermark: from_log(newest.watermark),
+    };
     let expected = newest.last;
     let read_from = expected.map_or(offset, |last| last.offset.min(offset));
     let silent = (read_from < to).then_some(silent);
-    Ok(Some(Resume { state, read_from, needed_from: offset, to, silent, expected }))
+    Ok(Some(Resume {
+        state,
+        read_from,
+        needed_from: offset,
+        to,
+        silent,
+        expected,
+    }))
 }

@@ -44,9 +44,19 @@ const TICK: Duration = Duration::from_millis(50);
 fn topics(found: &[RecordFile]) -> Vec<Topic> {
     let mut topics: BTreeMap<&str, Vec<PartitionStart>> = BTreeMap::new();
     for file in found {
-        topics.entry(&file.partition.topic).or_default().push(PartitionStart { partition: file.partition.partition, start: 0 });
+        topics.entry(&file.partition.topic).or_default().push(PartitionStart {
+            partition: file.partition.partition,
+            start: 0,
+        });
     }
-    topics.into_iter().map(|(topic, partitions)| Topic { topic: topic.to_owned(), id: None, partitions }).collect()
+    topics
+        .into_iter()
+        .map(|(topic, partitions)| Topic {
+            topic: topic.to_owned(),
+            id: None,
+            partitions,
+        })
+        .collect()
 }
 
 /// Runs a replay to its end, or goes on with one that was stopped.
@@ -57,9 +67,16 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
     let found = files::find(&options.records)?;
     let config = &options.config;
     let plan = Arc::new(Plan::new(config.spec.clone()));
-    let spec = serde_json::to_value(&config.spec).map_err(|e| PipelineError { message: format!("the specification cannot be written: {e}"), usage: false })?;
+    let spec = serde_json::to_value(&config.spec).map_err(|e| PipelineError {
+        message: format!("the specification cannot be written: {e}"),
+        usage: false,
+    })?;
     let store = Arc::new(LocalStore::new(&options.output));
-    let log_options = Options { results: RESULTS_VERSION, checkpoint_every: config.output.checkpoint_every, ..Options::default() };
+    let log_options = Options {
+        results: RESULTS_VERSION,
+        checkpoint_every: config.output.checkpoint_every,
+        ..Options::default()
+    };
     let (mut log, recovered) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
     log.clear_abandoned().await?;
     if log.state().closed.is_some() {
@@ -67,7 +84,13 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
     }
     let merger: Merger = recover::merger(&plan, &*store, &recovered).await?;
     let tables = table_options(config);
-    let committer = Committer { plan: Arc::clone(&plan), log, merger, tables, stats: CommitStats::default() };
+    let committer = Committer {
+        plan: Arc::clone(&plan),
+        log,
+        merger,
+        tables,
+        stats: CommitStats::default(),
+    };
     let rules = CommitRules {
         interval: config.output.commit_interval,
         snapshot_interval: config.output.snapshot_interval,
@@ -114,7 +137,12 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
             }
         }
     }
-    engine.commit(DrainOrder { close: true, ..DrainOrder::default() }).await?;
+    engine
+        .commit(DrainOrder {
+            close: true,
+            ..DrainOrder::default()
+        })
+        .await?;
     Ok(Summary::of(engine.committer.log.state()))
 }
 

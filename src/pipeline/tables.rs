@@ -15,5 +15,9 @@ pub(crate) fn options(config: &Config) -> TableOptions {
         config::Compression::None => Compression::None,
     };
     let tables = config.output.tables.iter().filter_map(|t| Table::parse(t.as_str())).collect();
-    TableOptions { compression, tables, ..TableOptions::new(Arc::new(config.spec.clone())) }
+    TableOptions {
+        compression,
+        tables,
+        ..TableOptions::new(Arc::new(config.spec.clone()))
+    }
 }

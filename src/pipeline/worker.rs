@@ -89,9 +89,22 @@ impl Worker {
     ) -> std::io::Result<Worker> {
         let (orders, inbox) = channel();
         let join = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            Running { tools, rules, board, reports, lanes: Vec::new(), buffered: 0 }.run(&inbox);
+            Running {
+                tools,
+                rules,
+                board,
+                reports,
+                lanes: Vec::new(),
+                buffered: 0,
+            }
+            .run(&inbox);
         })?;
-        Ok(Worker { orders, thread: join.thread().clone(), join: Some(join), lanes: Vec::new() })
+        Ok(Worker {
+            orders,
+            thread: join.thread().clone(),
+            join: Some(join),
+            lanes: Vec::new(),
+        })
     }
 
     /// Sends an order; a worker that has ended takes none, which its report has told already.
@@ -207,7 +220,10 @@ impl Running {
     }
 
     fn drain(&mut self, order: DrainOrder) -> Result<Drained, TableError> {
-        let mut drained = Drained { unknown_fields: self.tools.decoder.unknown_fields().total(), ..Drained::default() };
+        let mut drained = Drained {
+            unknown_fields: self.tools.decoder.unknown_fields().total(),
+            ..Drained::default()
+        };
         for lane in self.lanes.iter_mut().filter(|lane| lane.counts()) {
             if order.close {
                 let tables = &mut self.tools.tables;
@@ -231,7 +247,11 @@ impl Running {
                 last: lane.last.record(),
                 counters: lane.state.counters.clone(),
                 tracked: lane.state.tracked(),
-                snapshot: if order.snapshots { postcard::to_allocvec(&lane.state.snapshot()).ok() } else { None },
+                snapshot: if order.snapshots {
+                    postcard::to_allocvec(&lane.state.snapshot()).ok()
+                } else {
+                    None
+                },
             });
             if order.cut {
                 lane.from = lane.position;

@@ -61,10 +61,18 @@ pub fn table(output: &Path, table: &str) -> Vec<String> {
             })
             .collect();
         let options = arrow::util::display::FormatOptions::default();
-        let formats: Vec<_> =
-            columns.iter().map(|(name, c)| (name, arrow::util::display::ArrayFormatter::try_new(c, &options).unwrap())).collect();
+        let formats: Vec<_> = columns
+            .iter()
+            .map(|(name, c)| (name, arrow::util::display::ArrayFormatter::try_new(c, &options).unwrap()))
+            .collect();
         for row in 0..batch.num_rows() {
-            rows.push(formats.iter().map(|(name, f)| format!("{name}={}", f.value(row))).collect::<Vec<_>>().join("|"));
+            rows.push(
+                formats
+                    .iter()
+                    .map(|(name, f)| format!("{name}={}", f.value(row)))
+                    .collect::<Vec<_>>()
+                    .join("|"),
+            );
         }
     }
     rows.sort();
@@ -83,12 +91,29 @@ pub fn metrics(output: &Path) -> Vec<RefRow> {
             cast(&micros, &DataType::Int64).unwrap()
         };
         let fixed = [
-            "window", "window_start", "window_end", "grouping", "metric", "stat", "label", "value", "lower", "upper", "n", "numerator",
-            "denominator", "revision",
+            "window",
+            "window_start",
+            "window_end",
+            "grouping",
+            "metric",
+            "stat",
+            "label",
+            "value",
+            "lower",
+            "upper",
+            "n",
+            "numerator",
+            "denominator",
+            "revision",
         ];
         let schema = batch.schema();
-        let dims: Vec<(String, ArrayRef)> =
-            schema.fields().iter().map(|f| f.name().clone()).filter(|n| !fixed.contains(&n.as_str())).map(|n| (n.clone(), text(&n))).collect();
+        let dims: Vec<(String, ArrayRef)> = schema
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .filter(|n| !fixed.contains(&n.as_str()))
+            .map(|n| (n.clone(), text(&n)))
+            .collect();
         let (window, grouping, metric, stat, label) = (text("window"), text("grouping"), text("metric"), text("stat"), text("label"));
         let (start, end) = (time("window_start"), time("window_end"));
         let (value, lower, upper) = (float("value"), float("lower"), float("upper"));

@@ -44,7 +44,12 @@ pub enum When {
     Instrument(Instrument),
     /// Responses to that instrument in one of the scopes (none listed: in any) with a score from and to those points, inclusive.
     #[allow(missing_docs)]
-    Score { instrument: Instrument, scopes: &'static [Scope], from: i64, to: i64 },
+    Score {
+        instrument: Instrument,
+        scopes: &'static [Scope],
+        from: i64,
+        to: i64,
+    },
     /// Sentiment below -0.05.
     Negative,
     /// Facts that have a value.
@@ -77,7 +82,12 @@ impl When {
             When::Action(action) => fact.action == action,
             When::Distress => matches!(fact.action, Action::RageClick | Action::DeadClick | Action::ErrorClick),
             When::Instrument(instrument) => fact.instrument == instrument,
-            When::Score { instrument, scopes, from, to } => {
+            When::Score {
+                instrument,
+                scopes,
+                from,
+                to,
+            } => {
                 fact.instrument == instrument
                     && (scopes.is_empty() || scopes.contains(&fact.scope))
                     && fact.value.is_some_and(|v| v >= from * MICROS && v <= to * MICROS)
@@ -202,7 +212,16 @@ pub mod bits {
         on(FRICTION, FactKind::Attempt, When::HasErrors),
         on(FRICTION, FactKind::Error, When::AtLeast(Severity::Major)),
         on(NPS, FactKind::SurveyResponse, When::Instrument(Instrument::Nps)),
-        on(DETRACTOR, FactKind::SurveyResponse, When::Score { instrument: Instrument::Nps, scopes: &[], from: 0, to: 6 }),
+        on(
+            DETRACTOR,
+            FactKind::SurveyResponse,
+            When::Score {
+                instrument: Instrument::Nps,
+                scopes: &[],
+                from: 0,
+                to: 6,
+            },
+        ),
         on(PURCHASE, FactKind::Purchased, When::Always),
     ];
 }
@@ -221,17 +240,29 @@ pub struct UserExpr {
 impl UserExpr {
     /// Users with all of these marks.
     pub(crate) const fn all(all: Bits) -> UserExpr {
-        UserExpr { all, none: 0, purchases: 0 }
+        UserExpr {
+            all,
+            none: 0,
+            purchases: 0,
+        }
     }
 
     /// Users with at least so many purchases.
     pub(crate) const fn purchases(purchases: u8) -> UserExpr {
-        UserExpr { all: 0, none: 0, purchases }
+        UserExpr {
+            all: 0,
+            none: 0,
+            purchases,
+        }
     }
 
     /// The same, without any of these marks.
     pub(crate) const fn without(self, none: Bits) -> UserExpr {
-        UserExpr { all: self.all, none: self.none | none, purchases: self.purchases }
+        UserExpr {
+            all: self.all,
+            none: self.none | none,
+            purchases: self.purchases,
+        }
     }
 
     /// Both tests.
@@ -240,7 +271,11 @@ impl UserExpr {
         UserExpr {
             all: self.all | other.all,
             none: self.none | other.none,
-            purchases: if self.purchases > other.purchases { self.purchases } else { other.purchases },
+            purchases: if self.purchases > other.purchases {
+                self.purchases
+            } else {
+                other.purchases
+            },
         }
     }
 
@@ -255,6 +290,10 @@ impl UserExpr {
     #[must_use]
     pub fn facts(self) -> Vec<FactKind> {
         let marks = self.all | self.none | if self.purchases > 0 { bits::PURCHASE } else { 0 };
-        bits::RULES.iter().filter(|(bit, _)| bit & marks != 0).map(|(_, select)| select.fact).collect()
+        bits::RULES
+            .iter()
+            .filter(|(bit, _)| bit & marks != 0)
+            .map(|(_, select)| select.fact)
+            .collect()
     }
 }

@@ -13,7 +13,15 @@ const SENTIMENTS: Select = Select::of(FactKind::Feedback, When::HasValue);
 const ICMI: &str = "contact-centre practice (ICMI metrics)";
 
 const fn score(instrument: Instrument, scopes: &'static [Scope], from: i64, to: i64) -> Select {
-    Select::of(FactKind::SurveyResponse, When::Score { instrument, scopes, from, to })
+    Select::of(
+        FactKind::SurveyResponse,
+        When::Score {
+            instrument,
+            scopes,
+            from,
+            to,
+        },
+    )
 }
 
 const fn shown(instrument: Instrument) -> Select {
@@ -49,11 +57,27 @@ const fn mean(
     source: &'static str,
     formula: Formula,
 ) -> Metric {
-    Metric { name, area: Area::Cx, unit, help, definition, interval: STUDENT, source, formula }
+    Metric {
+        name,
+        area: Area::Cx,
+        unit,
+        help,
+        definition,
+        interval: STUDENT,
+        source,
+        formula,
+    }
 }
 
 const fn mean_score(instrument: Instrument, low: f64, high: f64) -> Formula {
-    Formula::Mean { of: Values { select: answered(instrument), of: Amount::Micros }, low, high }
+    Formula::Mean {
+        of: Values {
+            select: answered(instrument),
+            of: Amount::Micros,
+        },
+        low,
+        high,
+    }
 }
 
 const fn ratio(
@@ -72,7 +96,11 @@ const fn ratio(
         definition,
         interval: WILSON,
         source,
-        formula: Formula::Ratio { numerator: of, denominator: among, interval: true },
+        formula: Formula::Ratio {
+            numerator: of,
+            denominator: among,
+            interval: true,
+        },
     }
 }
 
@@ -85,7 +113,11 @@ const fn free_ratio(name: &'static str, help: &'static str, definition: &'static
         definition,
         interval: "",
         source: ICMI,
-        formula: Formula::Ratio { numerator: of, denominator: per, interval: false },
+        formula: Formula::Ratio {
+            numerator: of,
+            denominator: per,
+            interval: false,
+        },
     }
 }
 
@@ -109,7 +141,16 @@ const fn user_ratio(
 }
 
 const fn count(name: &'static str, help: &'static str, definition: &'static str, formula: Formula) -> Metric {
-    Metric { name, area: Area::Cx, unit: Unit::Count, help, definition, interval: "", source: ICMI, formula }
+    Metric {
+        name,
+        area: Area::Cx,
+        unit: Unit::Count,
+        help,
+        definition,
+        interval: "",
+        source: ICMI,
+        formula,
+    }
 }
 
 const fn money(name: &'static str, help: &'static str, definition: &'static str, formula: Formula) -> Metric {
@@ -134,7 +175,15 @@ const fn waits(name: &'static str, help: &'static str, definition: &'static str,
         definition,
         interval: "95 % Student t of the mean; none for quantiles",
         source: ICMI,
-        formula: Formula::Distribution { of: Values { select, of: Amount::Millis }, quantiles: &[50, 90], mean: true, geomean: false },
+        formula: Formula::Distribution {
+            of: Values {
+                select,
+                of: Amount::Millis,
+            },
+            quantiles: &[50, 90],
+            mean: true,
+            geomean: false,
+        },
     }
 }
 
@@ -205,7 +254,14 @@ pub(super) const METRICS: &[Metric] = &[
         "Mean sentiment of feedback.",
         "mean sentiment of feedback that carries one",
         "the producer's sentiment model",
-        Formula::Mean { of: Values { select: SENTIMENTS, of: Amount::Micros }, low: -1.0, high: 1.0 },
+        Formula::Mean {
+            of: Values {
+                select: SENTIMENTS,
+                of: Amount::Micros,
+            },
+            low: -1.0,
+            high: 1.0,
+        },
     ),
     ratio(
         "negative_feedback_ratio",
@@ -225,7 +281,13 @@ pub(super) const METRICS: &[Metric] = &[
         source: "distinct count; above k by a theta sketch: Dasgupta et al. 2016",
         formula: Formula::Users(USERS),
     },
-    user_ratio("churn_ratio", "Share of users who left.", "users with `churned` / `users`", UserExpr::all(bits::CHURNED), USERS),
+    user_ratio(
+        "churn_ratio",
+        "Share of users who left.",
+        "users with `churned` / `users`",
+        UserExpr::all(bits::CHURNED),
+        USERS,
+    ),
     user_ratio(
         "conversion_ratio",
         "Share of users who became paying customers.",
@@ -240,7 +302,13 @@ pub(super) const METRICS: &[Metric] = &[
         UserExpr::all(bits::REFERRED),
         USERS,
     ),
-    user_ratio("purchaser_ratio", "Share of users who bought.", "users with `purchased` / `users`", UserExpr::purchases(1), USERS),
+    user_ratio(
+        "purchaser_ratio",
+        "Share of users who bought.",
+        "users with `purchased` / `users`",
+        UserExpr::purchases(1),
+        USERS,
+    ),
     Metric {
         name: "retention_ratio",
         area: Area::Cx,
@@ -258,21 +326,36 @@ pub(super) const METRICS: &[Metric] = &[
         UserExpr::purchases(2),
         UserExpr::purchases(1),
     ),
-    money("revenue", "Sum of purchases, by currency.", "sum of `amount`; n = purchases", Formula::Revenue),
+    money(
+        "revenue",
+        "Sum of purchases, by currency.",
+        "sum of `amount`; n = purchases",
+        Formula::Revenue,
+    ),
     money(
         "average_order_value",
         "Mean amount of a purchase, by currency.",
         "`revenue` / purchases; n = purchases",
         Formula::AverageOrderValue,
     ),
-    money("revenue_per_user", "Revenue per user seen, by currency.", "`revenue` / `users`; n = `users`", Formula::RevenuePerUser),
+    money(
+        "revenue_per_user",
+        "Revenue per user seen, by currency.",
+        "`revenue` / `users`; n = `users`",
+        Formula::RevenuePerUser,
+    ),
     money(
         "customer_lifetime_value",
         "Expected margin of a customer until they leave, by currency.",
         "`revenue_per_user` x `value.gross_margin` / `churn_ratio`; n = `users`; absent when nobody churned",
         Formula::LifetimeValue,
     ),
-    count("tickets_opened", "Support tickets opened.", "first openings of tickets", Formula::Count(OPENED)),
+    count(
+        "tickets_opened",
+        "Support tickets opened.",
+        "first openings of tickets",
+        Formula::Count(OPENED),
+    ),
     count(
         "tickets_resolved",
         "Resolutions of support tickets.",
@@ -286,8 +369,18 @@ pub(super) const METRICS: &[Metric] = &[
         UserExpr::all(bits::CONTACTED),
         USERS,
     ),
-    waits("first_response_seconds", "Time to the first response of a person.", "waits of first responses: quantiles, mean", RESPONSE_WAITS),
-    waits("resolution_seconds", "Time to resolution.", "waits of resolutions: quantiles, mean", RESOLUTION_WAITS),
+    waits(
+        "first_response_seconds",
+        "Time to the first response of a person.",
+        "waits of first responses: quantiles, mean",
+        RESPONSE_WAITS,
+    ),
+    waits(
+        "resolution_seconds",
+        "Time to resolution.",
+        "waits of resolutions: quantiles, mean",
+        RESOLUTION_WAITS,
+    ),
     ratio(
         "first_response_within_target_ratio",
         "Share of first responses within the target time.",

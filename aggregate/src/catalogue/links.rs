@@ -26,7 +26,10 @@ pub(super) const METRICS: &[Metric] = &[
         definition: "active users with a failed or abandoned attempt, an attempt with errors, or a major or fatal error / active users",
         interval: WILSON,
         source: "this catalogue",
-        formula: Formula::UserRatio { numerator: UserExpr::all(bits::FRICTION), denominator: UserExpr::all(bits::ACTIVE) },
+        formula: Formula::UserRatio {
+            numerator: UserExpr::all(bits::FRICTION),
+            denominator: UserExpr::all(bits::ACTIVE),
+        },
     },
     lift(
         "contact_friction_lift",

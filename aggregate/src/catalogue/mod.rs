@@ -89,7 +89,11 @@ pub enum Formula {
     CountBy(&'static [(&'static str, Select)]),
     /// Facts over facts; with `interval`, the former are among the latter.
     #[allow(missing_docs)]
-    Ratio { numerator: Select, denominator: Select, interval: bool },
+    Ratio {
+        numerator: Select,
+        denominator: Select,
+        interval: bool,
+    },
     /// The same without interval, once for each label.
     RatioBy(&'static [(&'static str, Select, Select)]),
     /// Mean with a Student t interval, in the unit of the value, clamped to what is possible.
@@ -97,10 +101,19 @@ pub enum Formula {
     Mean { of: Values, low: f64, high: f64 },
     /// Several statistics of one distribution.
     #[allow(missing_docs)]
-    Distribution { of: Values, quantiles: &'static [u32], mean: bool, geomean: bool },
+    Distribution {
+        of: Values,
+        quantiles: &'static [u32],
+        mean: bool,
+        geomean: bool,
+    },
     /// Net promoter score.
     #[allow(missing_docs)]
-    Nps { promoters: Select, detractors: Select, responses: Select },
+    Nps {
+        promoters: Select,
+        detractors: Select,
+        responses: Select,
+    },
     /// Apdex: satisfied, satisfied or tolerating, all.
     #[allow(missing_docs)]
     Apdex { satisfied: Select, tolerated: Select, all: Select },
@@ -173,8 +186,14 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 }
 
 /// The ratios that spikes are looked for in.
-pub const SPIKE_INDICATORS: [&str; 6] =
-    ["task_error_ratio", "task_failure_ratio", "task_abandonment_ratio", "churn_ratio", "contact_ratio", "negative_feedback_ratio"];
+pub const SPIKE_INDICATORS: [&str; 6] = [
+    "task_error_ratio",
+    "task_failure_ratio",
+    "task_abandonment_ratio",
+    "churn_ratio",
+    "contact_ratio",
+    "negative_feedback_ratio",
+];
 
 /// The ratios whose consistency over platforms and channels is looked at.
 pub const GAP_INDICATORS: [&str; 3] = ["task_success_ratio", "task_error_ratio", "task_abandonment_ratio"];
@@ -204,7 +223,9 @@ impl Metric {
     #[must_use]
     pub fn stats(&self) -> Vec<&'static str> {
         match self.formula {
-            Formula::Distribution { quantiles, mean, geomean, .. } => {
+            Formula::Distribution {
+                quantiles, mean, geomean, ..
+            } => {
                 let mut stats: Vec<&'static str> = quantiles.iter().map(|q| quantile_name(*q)).collect();
                 stats.extend(mean.then_some("mean"));
                 stats.extend(geomean.then_some("geomean"));
@@ -227,7 +248,9 @@ impl Metric {
         let mut kinds: Vec<FactKind> = match self.formula {
             Formula::Count(select) => vec![select.fact],
             Formula::CountBy(entries) => entries.iter().map(|(_, s)| s.fact).collect(),
-            Formula::Ratio { numerator, denominator, .. } => vec![numerator.fact, denominator.fact],
+            Formula::Ratio {
+                numerator, denominator, ..
+            } => vec![numerator.fact, denominator.fact],
             Formula::RatioBy(entries) => entries.iter().flat_map(|(_, n, d)| [n.fact, d.fact]).collect(),
             Formula::Mean { of, .. } | Formula::Distribution { of, .. } => vec![of.select.fact],
             Formula::Nps { responses, .. } => vec![responses.fact],
@@ -240,9 +263,12 @@ impl Metric {
             Formula::RevenuePerUser => vec![FactKind::Purchased, FactKind::Seen],
             Formula::LifetimeValue => vec![FactKind::Purchased, FactKind::Churned, FactKind::Seen],
             Formula::JourneyRuns | Formula::JourneyStepRatio | Formula::JourneyDuration { .. } => vec![FactKind::Journey],
-            Formula::Lift { event, among } => {
-                [event.facts(), among.facts(), vec![FactKind::Seen, FactKind::Attempt, FactKind::Error]].concat()
-            }
+            Formula::Lift { event, among } => [
+                event.facts(),
+                among.facts(),
+                vec![FactKind::Seen, FactKind::Attempt, FactKind::Error],
+            ]
+            .concat(),
             Formula::ConsistencyGap => vec![FactKind::Attempt],
             // Each spiking ratio brings its own.
             Formula::SpikeExcess => vec![],
@@ -277,8 +303,16 @@ mod tests {
         let mut names = BTreeSet::new();
         for metric in metrics() {
             assert!(names.insert(metric.name), "{} is there twice", metric.name);
-            assert!(!metric.help.is_empty() && !metric.definition.is_empty() && !metric.source.is_empty(), "{}", metric.name);
-            assert!(metric.stats().iter().all(|s| *s != "p"), "{} has a quantile without a name", metric.name);
+            assert!(
+                !metric.help.is_empty() && !metric.definition.is_empty() && !metric.source.is_empty(),
+                "{}",
+                metric.name
+            );
+            assert!(
+                metric.stats().iter().all(|s| *s != "p"),
+                "{} has a quantile without a name",
+                metric.name
+            );
         }
     }
 
@@ -286,7 +320,10 @@ mod tests {
     fn spikes_and_gaps_name_ratios_of_the_catalogue() {
         for name in SPIKE_INDICATORS.iter().chain(&GAP_INDICATORS) {
             let metric = find(name).expect("in the catalogue");
-            assert!(matches!(metric.formula, Formula::Ratio { .. } | Formula::UserRatio { .. }), "{name}");
+            assert!(
+                matches!(metric.formula, Formula::Ratio { .. } | Formula::UserRatio { .. }),
+                "{name}"
+            );
         }
     }
 }

@@ -24,12 +24,27 @@ const fn interactions(action: Action) -> Select {
 }
 
 const fn score(instrument: Instrument, scopes: &'static [Scope], from: i64, to: i64) -> Select {
-    Select::of(FactKind::SurveyResponse, When::Score { instrument, scopes, from, to })
+    Select::of(
+        FactKind::SurveyResponse,
+        When::Score {
+            instrument,
+            scopes,
+            from,
+            to,
+        },
+    )
 }
 
 const fn mean_score(instrument: Instrument, low: f64, high: f64) -> Formula {
     let select = Select::of(FactKind::SurveyResponse, When::Instrument(instrument));
-    Formula::Mean { of: Values { select, of: Amount::Micros }, low, high }
+    Formula::Mean {
+        of: Values {
+            select,
+            of: Amount::Micros,
+        },
+        low,
+        high,
+    }
 }
 
 const fn outcome_ratio(name: &'static str, outcome: Outcome, help: &'static str, definition: &'static str) -> Metric {
@@ -41,7 +56,11 @@ const fn outcome_ratio(name: &'static str, outcome: Outcome, help: &'static str,
         definition,
         interval: WILSON,
         source: ISO_9241,
-        formula: Formula::Ratio { numerator: attempts(outcome), denominator: ATTEMPTS, interval: true },
+        formula: Formula::Ratio {
+            numerator: attempts(outcome),
+            denominator: ATTEMPTS,
+            interval: true,
+        },
     }
 }
 
@@ -54,7 +73,10 @@ const fn user_ratio(name: &'static str, help: &'static str, definition: &'static
         definition,
         interval: WILSON,
         source,
-        formula: Formula::UserRatio { numerator, denominator: ACTIVE },
+        formula: Formula::UserRatio {
+            numerator,
+            denominator: ACTIVE,
+        },
     }
 }
 
@@ -69,8 +91,18 @@ pub(super) const METRICS: &[Metric] = &[
         source: ISO_9241,
         formula: Formula::Count(ATTEMPTS),
     },
-    outcome_ratio("task_success_ratio", Outcome::Success, "Share of task attempts that succeeded.", "successful attempts / attempts"),
-    outcome_ratio("task_failure_ratio", Outcome::Failure, "Share of task attempts that failed.", "failed attempts / attempts"),
+    outcome_ratio(
+        "task_success_ratio",
+        Outcome::Success,
+        "Share of task attempts that succeeded.",
+        "successful attempts / attempts",
+    ),
+    outcome_ratio(
+        "task_failure_ratio",
+        Outcome::Failure,
+        "Share of task attempts that failed.",
+        "failed attempts / attempts",
+    ),
     outcome_ratio(
         "task_abandonment_ratio",
         Outcome::Abandoned,
@@ -85,7 +117,11 @@ pub(super) const METRICS: &[Metric] = &[
         definition: "attempts with at least one error / attempts",
         interval: WILSON,
         source: ISO_9241,
-        formula: Formula::Ratio { numerator: Select::of(FactKind::Attempt, When::HasErrors), denominator: ATTEMPTS, interval: true },
+        formula: Formula::Ratio {
+            numerator: Select::of(FactKind::Attempt, When::HasErrors),
+            denominator: ATTEMPTS,
+            interval: true,
+        },
     },
     Metric {
         name: "errors_per_attempt",
@@ -95,7 +131,14 @@ pub(super) const METRICS: &[Metric] = &[
         definition: "mean of the errors of attempts",
         interval: STUDENT,
         source: ISO_9241,
-        formula: Formula::Mean { of: Values { select: ATTEMPTS, of: Amount::Errors }, low: 0.0, high: f64::INFINITY },
+        formula: Formula::Mean {
+            of: Values {
+                select: ATTEMPTS,
+                of: Amount::Errors,
+            },
+            low: 0.0,
+            high: f64::INFINITY,
+        },
     },
     Metric {
         name: "errors",
@@ -130,7 +173,10 @@ pub(super) const METRICS: &[Metric] = &[
         interval: "95 % Student t of the mean; of the logarithms, exponentiated, for the geometric mean; none for quantiles",
         source: "ISO 9241-11:2018; geometric mean: Sauro and Lewis 2010, Average task times in usability tests",
         formula: Formula::Distribution {
-            of: Values { select: SUCCESSES, of: Amount::Millis },
+            of: Values {
+                select: SUCCESSES,
+                of: Amount::Millis,
+            },
             quantiles: &[50, 90, 95, 99],
             mean: true,
             geomean: true,
@@ -145,7 +191,10 @@ pub(super) const METRICS: &[Metric] = &[
         interval: "95 % Student t of the mean; none for quantiles",
         source: ISO_9241,
         formula: Formula::Distribution {
-            of: Values { select: SUCCESSES, of: Amount::Clicks },
+            of: Values {
+                select: SUCCESSES,
+                of: Amount::Clicks,
+            },
             quantiles: &[50, 95],
             mean: true,
             geomean: false,
@@ -159,7 +208,11 @@ pub(super) const METRICS: &[Metric] = &[
         definition: "`click` interactions / `impression` interactions",
         interval: "",
         source: "IAB Click Measurement Guidelines 2009",
-        formula: Formula::Ratio { numerator: interactions(Action::Click), denominator: interactions(Action::Impression), interval: false },
+        formula: Formula::Ratio {
+            numerator: interactions(Action::Click),
+            denominator: interactions(Action::Impression),
+            interval: false,
+        },
     },
     Metric {
         name: "wait_seconds",
@@ -170,7 +223,10 @@ pub(super) const METRICS: &[Metric] = &[
         interval: "",
         source: "Nielsen 1993, Usability Engineering, response times",
         formula: Formula::Distribution {
-            of: Values { select: LATENCIES, of: Amount::Millis },
+            of: Values {
+                select: LATENCIES,
+                of: Amount::Millis,
+            },
             quantiles: &[50, 75, 95, 99],
             mean: false,
             geomean: false,

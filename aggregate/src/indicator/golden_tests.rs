@@ -19,7 +19,9 @@ fn cases() -> Vec<(PathBuf, Vec<Value>)> {
         let case = entry.unwrap().path();
         if let Ok(text) = std::fs::read_to_string(case.join("expected.json")) {
             let mut expected: Value = serde_json::from_str(&text).unwrap();
-            let Value::Array(rows) = expected["rows"].take() else { panic!("{} has no rows", case.display()) };
+            let Value::Array(rows) = expected["rows"].take() else {
+                panic!("{} has no rows", case.display())
+            };
             cases.push((case, rows));
         }
     }
@@ -119,9 +121,17 @@ fn every_golden_mean_is_that_of_some_whole_numbers() {
         // These scores are whole and kept in millionths.
         let grain = if scale == 1e6 { 1e12 } else { 1.0 };
         let sum_squares = (sum_squares / grain).round() * grain;
-        let moment = Moment { n, sum: sum as i128, sum_squares: sum_squares as i128 };
+        let moment = Moment {
+            n,
+            sum: sum as i128,
+            sum_squares: sum_squares as i128,
+        };
         let estimate = mean(&moment, scale, possible).unwrap();
-        let interval = Interval { value: estimate.value, lower: estimate.lower.unwrap(), upper: estimate.upper.unwrap() };
+        let interval = Interval {
+            value: estimate.value,
+            lower: estimate.lower.unwrap(),
+            upper: estimate.upper.unwrap(),
+        };
         assert!(agrees(interval, (value, lower, upper)), "{row}: {interval:?}");
         checked += 1;
     }
@@ -150,7 +160,10 @@ fn every_golden_spike_follows_from_the_ratios_of_its_windows() {
             .filter(|row| row["metric"] != "spike_excess")
             .filter_map(|row| {
                 let start = row["window_start"].as_i64()?;
-                Some((key(row, &row["metric"], start), (row["numerator"].as_u64()?, row["denominator"].as_u64()?)))
+                Some((
+                    key(row, &row["metric"], start),
+                    (row["numerator"].as_u64()?, row["denominator"].as_u64()?),
+                ))
             })
             .collect();
         for row in rows.iter().filter(|row| row["metric"] == "spike_excess") {
@@ -160,7 +173,11 @@ fn every_golden_spike_follows_from_the_ratios_of_its_windows() {
             let before: Vec<(u64, u64)> = (1..=baseline / size).map(|i| at(start - i * size)).collect();
             let (k, n) = at(start);
             let found = spike(k, n, &before).unwrap_or_else(|| panic!("absent: {row}"));
-            assert_eq!((Some(found.numerator), Some(found.denominator)), (row["numerator"].as_u64(), row["n"].as_u64()), "{row}");
+            assert_eq!(
+                (Some(found.numerator), Some(found.denominator)),
+                (row["numerator"].as_u64(), row["n"].as_u64()),
+                "{row}"
+            );
             assert!(agrees(found.excess, bounds(row).unwrap()), "{row}: {found:?}");
             checked += 1;
         }

@@ -15,7 +15,11 @@ pub fn lift(a: u64, n1: u64, b: u64, n2: u64) -> Option<Interval> {
     // Where everything happened, rounding may leave less than nothing.
     let error = (1.0 / a - 1.0 / n1 + 1.0 / b - 1.0 / n2).max(0.0).sqrt();
     let (log, half) = (value.ln(), Z95 * error);
-    Some(Interval { value, lower: (log - half).exp(), upper: (log + half).exp() })
+    Some(Interval {
+        value,
+        lower: (log - half).exp(),
+        upper: (log + half).exp(),
+    })
 }
 
 #[cfg(test)]

@@ -47,12 +47,20 @@ pub struct Estimate {
 
 impl From<Interval> for Estimate {
     fn from(interval: Interval) -> Self {
-        Estimate { value: interval.value, lower: Some(interval.lower), upper: Some(interval.upper) }
+        Estimate {
+            value: interval.value,
+            lower: Some(interval.lower),
+            upper: Some(interval.upper),
+        }
     }
 }
 
 impl From<f64> for Estimate {
     fn from(value: f64) -> Self {
-        Estimate { value, lower: None, upper: None }
+        Estimate {
+            value,
+            lower: None,
+            upper: None,
+        }
     }
 }

@@ -14,7 +14,11 @@ pub fn nps(promoters: u64, detractors: u64, n: u64) -> Option<Interval> {
     let half = Z95 * ((p + d - (p - d).powi(2)) / adjusted).sqrt();
     let bound = |share: f64| (100.0 * share).clamp(-100.0, 100.0);
     // The adjustment pulls the interval to the middle, away from an extreme value.
-    Some(Interval { value, lower: bound(p - d - half).min(value), upper: bound(p - d + half).max(value) })
+    Some(Interval {
+        value,
+        lower: bound(p - d - half).min(value),
+        upper: bound(p - d + half).max(value),
+    })
 }
 
 #[cfg(test)]
@@ -41,7 +45,10 @@ mod tests {
             for promoters in 0..=n {
                 for detractors in 0..=n - promoters {
                     let Interval { value, lower, upper } = nps(promoters, detractors, n).unwrap();
-                    assert!(-100.0 <= lower && lower <= value && value <= upper && upper <= 100.0, "{promoters} {detractors} {n}");
+                    assert!(
+                        -100.0 <= lower && lower <= value && value <= upper && upper <= 100.0,
+                        "{promoters} {detractors} {n}"
+                    );
                 }
             }
         }

@@ -58,8 +58,11 @@ fn dispersion(p0: f64, baseline: &[(u64, u64)]) -> f64 {
     if windows < 2 || variance <= 0.0 {
         return 1.0;
     }
-    let squares: f64 =
-        baseline.iter().filter(|(_, n)| *n > 0).map(|(k, n)| (*k as f64 - *n as f64 * p0).powi(2) / (*n as f64 * variance)).sum();
+    let squares: f64 = baseline
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(k, n)| (*k as f64 - *n as f64 * p0).powi(2) / (*n as f64 * variance))
+        .sum();
     (squares / (windows - 1) as f64).max(1.0)
 }
 
@@ -85,7 +88,10 @@ mod tests {
 
     #[test]
     fn a_baseline_that_varies_widens_the_interval() {
-        let (calm, restless) = (spike(30, 100, &[(10, 100); 12]).unwrap(), spike(30, 100, &[(0, 100), (20, 100)].repeat(6)).unwrap());
+        let (calm, restless) = (
+            spike(30, 100, &[(10, 100); 12]).unwrap(),
+            spike(30, 100, &[(0, 100), (20, 100)].repeat(6)).unwrap(),
+        );
         assert_eq!(calm.excess.value, restless.excess.value);
         assert!(calm.excess.lower > restless.excess.lower && calm.excess.upper < restless.excess.upper);
         assert!(calm.is_spike && !restless.is_spike);

@@ -54,7 +54,11 @@ impl Scale {
             cells[cell] = bucket as u8;
             cell += 1;
         }
-        Scale { first: first - octave * PER_OCTAVE, bounds, cells }
+        Scale {
+            first: first - octave * PER_OCTAVE,
+            bounds,
+            cells,
+        }
     }
 
     /// The `i` of the bucket `(2^((i-1)/32), 2^(i/32)]` that holds `value`; `value` must not be 0.

@@ -56,7 +56,10 @@ impl Big {
     }
 
     fn cmp(&self, other: &Big) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
+        self.0
+            .len()
+            .cmp(&other.0.len())
+            .then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
     }
 }
 
@@ -64,13 +67,25 @@ impl Big {
 fn against_bound(value: u128, unit: u128, i: i16) -> Ordering {
     let (left, right) = (Big::to_the_32nd(value), Big::to_the_32nd(unit));
     let shift = u32::from(i.unsigned_abs());
-    if i < 0 { left.doubled(shift).cmp(&right) } else { left.cmp(&right.doubled(shift)) }
+    if i < 0 {
+        left.doubled(shift).cmp(&right)
+    } else {
+        left.cmp(&right.doubled(shift))
+    }
 }
 
 fn assert_exact(scale: &Scale, unit: u128, value: u64) {
     let i = scale.bucket(value);
-    assert_ne!(against_bound(value.into(), unit, i), Ordering::Greater, "{value} in units of {unit} is above bucket {i}");
-    assert_eq!(against_bound(value.into(), unit, i - 1), Ordering::Greater, "{value} in units of {unit} is below bucket {i}");
+    assert_ne!(
+        against_bound(value.into(), unit, i),
+        Ordering::Greater,
+        "{value} in units of {unit} is above bucket {i}"
+    );
+    assert_eq!(
+        against_bound(value.into(), unit, i - 1),
+        Ordering::Greater,
+        "{value} in units of {unit} is below bucket {i}"
+    );
 }
 
 /// The greatest integer that is not above `unit * 2^(i/32)`, with an error that the callers step over.
@@ -96,8 +111,16 @@ fn the_bounds_of_both_scales_are_rounded_down_from_the_exact_ones() {
             }
             // bound = floor(2^63 * unit * 2^(i/32))
             let i = scale.first + step + 63 * 32;
-            assert_ne!(against_bound(bound.into(), unit, i), Ordering::Greater, "bound {step} of unit {unit}");
-            assert_eq!(against_bound(u128::from(bound) + 1, unit, i), Ordering::Greater, "bound {step} of unit {unit}, plus 1");
+            assert_ne!(
+                against_bound(bound.into(), unit, i),
+                Ordering::Greater,
+                "bound {step} of unit {unit}"
+            );
+            assert_eq!(
+                against_bound(u128::from(bound) + 1, unit, i),
+                Ordering::Greater,
+                "bound {step} of unit {unit}, plus 1"
+            );
         }
     }
 }

@@ -115,7 +115,14 @@ mod tests {
         moment.add(0);
         moment.add(-5);
         moment.add(1);
-        assert_eq!(moment, LogMoment { n: 3, sum: 0, sum_squares: 0 });
+        assert_eq!(
+            moment,
+            LogMoment {
+                n: 3,
+                sum: 0,
+                sum_squares: 0
+            }
+        );
     }
 
     const REFERENCE: [(u64, u64); 23] = [

@@ -59,6 +59,13 @@ mod tests {
         for value in [3, -4, 1 << 43] {
             moment.add(value);
         }
-        assert_eq!(moment, Moment { n: 3, sum: (1 << 43) - 1, sum_squares: (1 << 86) + 25 });
+        assert_eq!(
+            moment,
+            Moment {
+                n: 3,
+                sum: (1 << 43) - 1,
+                sum_squares: (1 << 86) + 25
+            }
+        );
     }
 }

@@ -47,7 +47,10 @@ pub struct Money {
 impl Money {
     /// Adds one purchase.
     pub fn add(&mut self, currency: Option<&str>, amount_micros: i128) {
-        let revenue = Revenue { purchases: 1, amount_micros };
+        let revenue = Revenue {
+            purchases: 1,
+            amount_micros,
+        };
         match currency {
             None => self.unnamed.add(revenue),
             // The name of the rest cannot stand for a currency of its own: there would be two rows of one name.
@@ -95,10 +98,20 @@ impl Money {
     }
 
     fn add_named(&mut self, hash: u64, currency: &str, revenue: Revenue) {
-        match self.named.binary_search_by(|named| named.hash.cmp(&hash).then_with(|| (*named.currency).cmp(currency))) {
+        match self
+            .named
+            .binary_search_by(|named| named.hash.cmp(&hash).then_with(|| (*named.currency).cmp(currency)))
+        {
             Ok(at) => self.named[at].revenue.add(revenue),
             Err(_) if self.cut.is_some_and(|cut| hash >= cut) => self.other.add(revenue),
-            Err(at) => self.named.insert(at, Named { hash, currency: currency.into(), revenue }),
+            Err(at) => self.named.insert(
+                at,
+                Named {
+                    hash,
+                    currency: currency.into(),
+                    revenue,
+                },
+            ),
         }
     }
 
@@ -176,7 +189,25 @@ mod tests {
         assert_eq!(money.currencies().count(), MAX_CURRENCIES + 1);
         money.add(Some("one more"), 1);
         assert!(money.is_bounded());
-        assert_eq!(money.currencies().last().unwrap(), (Some(OTHER), Revenue { purchases: 1, amount_micros: 1 }));
-        assert_eq!(money.currencies().next().unwrap(), (None, Revenue { purchases: 1, amount_micros: 5 }));
+        assert_eq!(
+            money.currencies().last().unwrap(),
+            (
+                Some(OTHER),
+                Revenue {
+                    purchases: 1,
+                    amount_micros: 1
+                }
+            )
+        );
+        assert_eq!(
+            money.currencies().next().unwrap(),
+            (
+                None,
+                Revenue {
+                    purchases: 1,
+                    amount_micros: 5
+                }
+            )
+        );
     }
 }

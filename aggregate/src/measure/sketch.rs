@@ -61,7 +61,11 @@ impl Sketch {
     /// An empty sketch of at most `k` ids (at least 1).
     #[must_use]
     pub fn new(k: usize) -> Self {
-        Sketch { k: u32::try_from(k).unwrap_or(u32::MAX).max(1), hashes: Vec::new(), bits: Vec::new() }
+        Sketch {
+            k: u32::try_from(k).unwrap_or(u32::MAX).max(1),
+            hashes: Vec::new(),
+            bits: Vec::new(),
+        }
     }
 
     /// A sketch of these hashes with their bits, in any order; a hash that comes again is combined.
@@ -115,7 +119,11 @@ impl Sketch {
     /// Merges by walking through both.
     fn merge_many(&mut self, other: &Self) {
         let room = (self.len() + other.len()).min(self.capacity());
-        let mut merged = Sketch { k: self.k, hashes: Vec::with_capacity(room), bits: Vec::with_capacity(room) };
+        let mut merged = Sketch {
+            k: self.k,
+            hashes: Vec::with_capacity(room),
+            bits: Vec::with_capacity(room),
+        };
         let (mut i, mut j) = (0, 0);
         while merged.len() < room {
             match (self.id(i), other.id(j)) {

@@ -111,7 +111,11 @@ fn above_k_counts_are_within_four_standard_errors() {
         let all = theta.estimate(sketch.count(theta, |_| true));
         assert!(error(all, TRUE) < 4.0 / (k as f64).sqrt(), "{all} of {TRUE} with k = {k}");
         let active = theta.estimate(sketch.count(theta, |bits| bits & ACTIVE != 0));
-        assert!(error(active, TRUE / 4) < 4.0 / (k as f64 / 4.0).sqrt(), "{active} of {} with k = {k}", TRUE / 4);
+        assert!(
+            error(active, TRUE / 4) < 4.0 / (k as f64 / 4.0).sqrt(),
+            "{active} of {} with k = {k}",
+            TRUE / 4
+        );
     }
 }
 

@@ -73,8 +73,21 @@ impl Stager {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub async fn data_in(&self, nonce: Nonce, table: &str, directory: &str, part: u32, rows: u64, bytes: Bytes) -> Result<DataFile, LogError> {
-        let staged = format!("{}/{}/{nonce}-{table}-{}-{part:04}.staged", paths::STAGING, self.writer, directory.replace('/', "-"));
+    pub async fn data_in(
+        &self,
+        nonce: Nonce,
+        table: &str,
+        directory: &str,
+        part: u32,
+        rows: u64,
+        bytes: Bytes,
+    ) -> Result<DataFile, LogError> {
+        let staged = format!(
+            "{}/{}/{nonce}-{table}-{}-{part:04}.staged",
+            paths::STAGING,
+            self.writer,
+            directory.replace('/', "-")
+        );
         let path = format!("{table}/{directory}/{nonce}-{part:04}.parquet");
         let file = DataFile {
             table: table.to_owned(),

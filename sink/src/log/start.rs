@@ -7,6 +7,8 @@ impl LogState {
     #[must_use]
     pub fn start_of(&self, topic: &str, partition: i32) -> i64 {
         let topic = self.identity.topics.iter().find(|t| t.topic == topic);
-        topic.and_then(|t| t.partitions.iter().find(|p| p.partition == partition)).map_or(0, |p| p.start)
+        topic
+            .and_then(|t| t.partitions.iter().find(|p| p.partition == partition))
+            .map_or(0, |p| p.start)
     }
 }
