@@ -63,7 +63,8 @@ struct Global {
         long,
         global = true,
         value_enum,
-        value_name = "FORMAT",
+        value_name = "text|json",
+        hide_possible_values = true,
         env = "TIDEGAUGE_LOG_FORMAT",
         default_value = "text",
         hide_env_values = true

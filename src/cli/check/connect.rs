@@ -32,6 +32,7 @@ pub(super) struct Found {
     patterns: Vec<String>,
     location: String,
     output_problem: Option<String>,
+    hidden: Vec<String>,
 }
 
 /// The newest records of a topic, decoded.
@@ -58,6 +59,7 @@ pub(super) fn connect(config: &Config) -> Result<Found, Failure> {
     let mut found = Found {
         location: describe::location(config),
         output_problem: output_problem(config)?,
+        hidden: hidden(config),
         ..Found::default()
     };
     found.patterns = settings.topics.iter().filter(|topic| topic.starts_with('^')).cloned().collect();
@@ -106,6 +108,26 @@ fn sample(settings: &Settings, topic: &ProbedTopic, limits: DecodeLimits) -> Res
     Ok(sample)
 }
 
+/// What came from `${NAME}` or from a file, and which the messages of clients and stores could quote.
+fn hidden(config: &Config) -> Vec<String> {
+    let kafka = &config.kafka;
+    let topics = kafka.topics.iter().map(|topic| &topic.name);
+    let texts = topics
+        .chain([&kafka.group_id])
+        .chain(&kafka.brokers)
+        .filter(|text| text.is_hidden());
+    let parts = texts.flat_map(|text| text.split(',').map(|part| part.trim().to_owned()));
+    let location = config.output.location.as_ref().filter(|location| location.is_hidden());
+    let directory = location.and_then(|location| match &**location {
+        Location::Local(path) => Some(path.display().to_string()),
+        Location::Remote { .. } => None,
+    });
+    let mut hidden: Vec<String> = parts.chain(directory).filter(|text| !text.is_empty()).collect();
+    // One may be a part of another.
+    hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    hidden
+}
+
 fn output_problem(config: &Config) -> Result<Option<String>, Failure> {
     let path = match config.output.location.as_deref() {
         Some(Location::Local(path)) => path,
@@ -135,7 +157,7 @@ impl Found {
             .zip(&self.samples)
             .map(|(topic, sample)| topic_json(topic, sample))
             .collect();
-        json!({
+        let mut object = json!({
             "ok": self.is_well(),
             "cluster_id": self.probe.cluster_id,
             "brokers": self.probe.brokers,
@@ -143,7 +165,24 @@ impl Found {
             "patterns": self.patterns,
             "output": {"location": self.location, "ok": self.output_problem.is_none(), "problem": self.output_problem},
             "problems": self.probe.problems.iter().chain(&self.output_problem).collect::<Vec<_>>(),
-        })
+        });
+        self.hide_in(&mut object);
+        object
+    }
+
+    fn hide(&self, text: &str) -> String {
+        self.hidden
+            .iter()
+            .fold(text.to_owned(), |text, hidden| text.replace(hidden.as_str(), "***"))
+    }
+
+    fn hide_in(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.hide(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.hide_in(field)),
+            _ => {}
+        }
     }
 
     pub(super) fn describe(&self, style: Style) -> String {
@@ -178,7 +217,7 @@ impl Found {
         for problem in self.probe.problems.iter().chain(&self.output_problem) {
             text.push_str(&format!("{}{problem}\n", style.bad(&format!("{:<10}", "problem"))));
         }
-        text
+        self.hide(&text)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use tidegauge_aggregate::spec::{Spec, Window};
 
 use crate::cli::output::{self, Style};
+use crate::cli::value;
 use crate::config::{Bound, Compression, Config, Guarded, Location, Start, Target};
 
 /// What would run, line by line. Values that must not be shown are `***`.
@@ -115,11 +116,11 @@ pub(super) fn location(config: &Config) -> String {
 }
 
 fn window(window: &Window, spec: &Spec) -> String {
-    let size = output::duration(window.size);
-    let size = if size == window.name {
+    let told = value::duration(&window.name).is_ok_and(|size| i64::try_from(size.as_millis()) == Ok(window.size));
+    let size = if told {
         String::new()
     } else {
-        format!(" of {size}")
+        format!(" of {}", output::duration(window.size))
     };
     let slide = if window.slide == window.size {
         String::new()

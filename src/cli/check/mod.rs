@@ -32,7 +32,7 @@ pub(super) struct Options {
     #[arg(long)]
     connect: bool,
     /// Print the configuration as TOML with all its defaults, secrets as ***
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "connect"])]
     effective: bool,
     /// What was found as one JSON object
     #[arg(long)]
