@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,7 +19,11 @@ fn tidegauge(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("RUST_LOG").args(arguments);
+    // Nothing that a test lets happen by mistake may land in the source tree.
+    command
+        .env_remove("RUST_LOG")
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .args(arguments);
     command
 }
 
@@ -267,6 +272,21 @@ fn generated_traffic_in_a_broker_is_found_by_check() {
 }
 
 #[test]
+fn endless_traffic_ends_cleanly_when_it_is_told_to() {
+    let broker = EmbeddedBroker::start(&[("product.telemetry", 1), ("customer.feedback", 1)]).unwrap();
+    let servers = broker.bootstrap_servers().unwrap();
+    let mut command = tidegauge(&["generate", "--brokers", &servers, "--rate", "400", "--start", "now", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let records = json(&output)["records"].as_u64().unwrap();
+    assert!((1..4_000).contains(&records), "{records} records are not paced");
+}
+
+#[test]
 fn more_partitions_than_the_topic_has_are_refused_with_the_right_number() {
     let broker = EmbeddedBroker::start(&[("product.telemetry", 2), ("customer.feedback", 2)]).unwrap();
     let servers = broker.bootstrap_servers().unwrap();
@@ -418,7 +438,6 @@ fn completions_know_the_commands_in_every_shell() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    use std::process::Stdio;
     let mut child = tidegauge(&["metrics", "--markdown"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

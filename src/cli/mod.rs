@@ -1,6 +1,6 @@
 //! The command line: one file per command, and what they share.
 //!
-//! A command gets its options and a [`Context`], and gives back nothing or a [`Failure`], which knows its exit status. What a script reads goes
+//! A command gets its options and a `Context`, and gives back nothing or a `Failure`, which knows its exit status. What a script reads goes
 //! to standard output; everything else (logs, progress, errors) to standard error.
 
 mod check;

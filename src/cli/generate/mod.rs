@@ -65,7 +65,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z", value_parser = value::start, allow_hyphen_values = true)]
     start: i64,
     /// Any librdkafka property of the producer, as in security.protocol=ssl; may be given several times
-    #[arg(long, value_name = "KEY=VALUE", value_parser = value::property, requires = "brokers")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::property, conflicts_with = "output")]
     property: Vec<(String, String)>,
     /// What was generated as one JSON object
     #[arg(long)]
