@@ -9,17 +9,9 @@ mod reference;
 use std::path::{Path, PathBuf};
 
 use reference::{compare, compare_counters, golden};
-use tidegauge::config::{Config, Environment};
+use tidegauge::config::{Config, FixedEnvironment};
 use tidegauge::pipeline::replay::{COMMIT_RECORDS, ReplayOptions, replay};
 use tidegauge::pipeline::{PipelineError, Summary};
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn var(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 const CASES: [&str; 11] =
     ["attempts", "defaults", "hostile", "journeys", "lateness", "money", "spike", "surveys", "tickets", "tour", "wide"];
@@ -30,7 +22,7 @@ fn case(name: &str) -> PathBuf {
 
 fn run(name: &str, records: PathBuf, output: &Path, batch: usize, commit_records: u64) -> Result<Summary, PipelineError> {
     let text = std::fs::read_to_string(case(name).join("config.toml")).unwrap_or_default();
-    let config = Config::for_replay(&text, "config.toml", &NoEnvironment).unwrap();
+    let config = Config::for_replay(&text, "config.toml", &FixedEnvironment::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let options = ReplayOptions { records, output: output.to_owned(), config, batch, commit_records, progress: &mut |_| () };
     runtime.block_on(replay(options))
