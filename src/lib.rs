@@ -1,6 +1,8 @@
 //! Tidegauge: rolling UX and CX metrics from Kafka, as Parquet tables and Prometheus gauges. The binary as a library: what its commands,
 //! tests and benches share.
 
+pub mod cli;
 pub mod config;
 pub mod generate;
+pub mod http;
 pub mod pipeline;
