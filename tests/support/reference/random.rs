@@ -119,7 +119,7 @@ fn groupings(random: &mut Random, dense: bool) -> Vec<Grouping> {
     random.shuffle(&mut pool);
     pool.truncate(random.range(2, 7) as usize);
     let always: &[&str] = match dense {
-        true => &["", "platform", "channel"],
+        true => &["", "platform", "channel", "product", "platform+product"],
         false if random.chance(70) => &[""],
         false => &[],
     };
