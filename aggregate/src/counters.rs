@@ -52,6 +52,19 @@ impl Counters {
         }
     }
 
+    /// What has been counted since an earlier state of the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Counters) -> Counters {
+        let mut difference = self.clone();
+        for ((_, own), (_, before)) in difference.fields_mut().into_iter().zip(earlier.fields()) {
+            *own = own.saturating_sub(before);
+        }
+        for (own, before) in difference.rejected.iter_mut().zip(earlier.rejected) {
+            *own = own.saturating_sub(before);
+        }
+        difference
+    }
+
     /// Name and value of every counter but the rejects.
     #[must_use]
     pub fn fields(&self) -> [(&'static str, u64); 13] {

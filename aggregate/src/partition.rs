@@ -82,6 +82,14 @@ impl PartitionState {
         }
     }
 
+    /// A partition of which records were lost: the watermark stays where it was, and the trackers begin anew.
+    #[must_use]
+    pub fn after_gap(plan: Arc<Plan>, watermark: EventTime, counters: Counters) -> PartitionState {
+        let mut state = PartitionState::new(plan);
+        state.ids.forgotten = counters.forgotten_event_ids;
+        PartitionState { watermark, counters, ..state }
+    }
+
     /// The plan it computes under.
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {

@@ -2,9 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
 use crate::config::Config;
+use crate::demo;
+use crate::http::{HttpServer, HttpState};
+use crate::pipeline::status::Status;
 use crate::pipeline::{self, PipelineError, Progress, Summary};
 
 /// What `run` is asked for.
@@ -54,8 +61,63 @@ pub struct DemoOptions {
 /// # Errors
 /// Says what, where, why and what to do.
 pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
-    drop(options);
-    Err(not_wired("run"))
+    runtime()?.block_on(async {
+        let config = options.config;
+        let server = HttpServer::bind(config.http.listen).await;
+        let server = server.map_err(|error| failed(error.message))?;
+        tracing::info!("gauges on http://{}/metrics", server.address());
+        let status = Arc::new(Status::new(&config.spec, config.prometheus.max_series)?);
+        let stop = stop_on_signal();
+        let (served, mut done) = watch::channel(false);
+        let state: Arc<dyn HttpState> = status.clone();
+        let web = tokio::spawn(server.serve(state, async move { drop(done.wait_for(|done| *done).await) }));
+        let settings = super::kafka::settings(&config);
+        let options = pipeline::run::RunOptions {
+            config,
+            settings,
+            until_end: options.until_end,
+            close: options.close,
+            reconfigure: options.reconfigure,
+            stop,
+        };
+        let ran = pipeline::run::run(options, status).await;
+        let _ = served.send(true);
+        drop(web.await);
+        ran
+    })
+}
+
+/// Threads for what waits.
+fn runtime() -> Result<Runtime, PipelineError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| failed(format!("the threads of the runtime cannot be started: {error}")))
+}
+
+fn failed(message: String) -> PipelineError {
+    PipelineError { message, usage: false }
+}
+
+/// Becomes true at the first Ctrl-C or SIGTERM. The second ends the process at once, which is always safe.
+fn stop_on_signal() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        signal().await;
+        let _ = sender.send(true);
+        signal().await;
+        std::process::exit(130);
+    });
+    receiver
+}
+
+async fn signal() {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        drop(tokio::signal::ctrl_c().await);
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => (),
+        _ = terminate.recv() => (),
+    }
 }
 
 /// Replays recorded events into an output.
@@ -63,12 +125,7 @@ pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
 /// # Errors
 /// Says what, where, why and what to do.
 pub fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| PipelineError {
-        message: format!("the threads of the replay cannot be started: {error}"),
-        usage: false,
-    })?;
-    runtime.block_on(pipeline::replay::replay(pipeline::replay::ReplayOptions {
+    runtime()?.block_on(pipeline::replay::replay(pipeline::replay::ReplayOptions {
         records: options.records,
         output: options.output,
         config: options.config,
@@ -83,13 +140,9 @@ pub fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError> {
 /// # Errors
 /// Says what, where, why and what to do.
 pub fn demo(options: DemoOptions) -> Result<(), PipelineError> {
-    drop(options);
-    Err(not_wired("demo"))
-}
-
-fn not_wired(command: &str) -> PipelineError {
-    PipelineError {
-        message: format!("`tidegauge {command}` is not wired yet"),
-        usage: false,
-    }
+    runtime()?.block_on(async {
+        let stop = stop_on_signal();
+        let DemoOptions { directory, rate, for_, seed, listen } = options;
+        demo::demo(demo::DemoOptions { directory, rate, length: for_, seed, listen, stop }).await
+    })
 }

@@ -9,7 +9,7 @@ mod demo;
 mod failure;
 mod generate;
 pub mod hooks;
-mod kafka;
+pub(crate) mod kafka;
 mod logging;
 mod metrics;
 mod output;

@@ -20,6 +20,8 @@ pub(crate) struct LaneStatus {
     pub(crate) done: AtomicBool,
     /// Waiting for slower partitions or for a commit.
     pub(crate) waiting: AtomicBool,
+    /// Reading again what is committed, to get from a snapshot to the committed position.
+    pub(crate) replaying: AtomicBool,
 }
 
 impl LaneStatus {
@@ -32,6 +34,7 @@ impl LaneStatus {
             idle: AtomicBool::new(false),
             done: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            replaying: AtomicBool::new(false),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct CommitStats {
     pub(crate) files: BTreeMap<String, u64>,
     pub(crate) revisions: u64,
     pub(crate) windows: u64,
+    pub(crate) gaps: u64,
+    pub(crate) gap_records: u64,
 }
 
 /// The log, the merger and what a commit needs besides.
@@ -42,6 +44,8 @@ pub(crate) struct Committer {
     pub(crate) merger: Merger,
     pub(crate) tables: TableOptions,
     pub(crate) stats: CommitStats,
+    /// The last failure was of the kind after which everything is taken up from the log.
+    pub(crate) starts_again: bool,
 }
 
 impl Committer {
@@ -140,6 +144,7 @@ impl Committer {
     async fn wait_or_fail(&mut self, error: CommitError, pause: &mut Duration) -> Result<(), PipelineError> {
         self.stats.failures += 1;
         if !error.is_transient() {
+            self.starts_again = error.starts_again();
             return Err(error.into());
         }
         tracing::warn!(%error, "the commit is tried again in {pause:?}; reading waits meanwhile and nothing is lost");

@@ -202,6 +202,7 @@ impl Lane {
         self.status.position.store(self.position, Ordering::Relaxed);
         self.status.watermark.store(self.state.watermark().0, Ordering::Relaxed);
         self.status.at_end.store(read.at_end, Ordering::Relaxed);
+        self.status.replaying.store(self.silent.is_some(), Ordering::Relaxed);
         Ok(Step {
             records: read.records,
             done: self.finished(),

@@ -4,10 +4,14 @@ mod board;
 mod commit;
 mod coordinator;
 mod files;
+mod gap;
 mod lane;
 mod live;
+mod observe;
 mod recover;
 pub mod replay;
+pub mod run;
+pub mod status;
 mod tables;
 mod worker;
 

@@ -90,6 +90,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         merger,
         tables,
         stats: CommitStats::default(),
+        starts_again: false,
     };
     let rules = CommitRules {
         interval: config.output.commit_interval,

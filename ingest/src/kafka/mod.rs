@@ -10,6 +10,7 @@
 
 mod cluster;
 mod dead_letter;
+mod matching;
 mod probe;
 mod reader;
 mod rebalance;
@@ -27,6 +28,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use dead_letter::DeadLetter;
+pub use matching::{matching, offsets_at};
 pub use probe::{Probe, ProbedTopic, probe, sample};
 pub use settings::{Settings, reserved, validate};
 pub use stats::{ClientStats, PartitionStats};

@@ -1,0 +1,131 @@
+//! The engine as gauges and pages show it.
+
+use std::sync::atomic::Ordering;
+
+use tidegauge_aggregate::counters::Counters;
+use tidegauge_aggregate::pane::PaneStore;
+use tidegauge_aggregate::record::RejectReason;
+use tidegauge_aggregate::time::EventTime;
+use tidegauge_ingest::kafka::ClientStats;
+use tidegauge_sink::gauges::{LiveSnapshot, Operational, PartitionStatus};
+
+use super::coordinator::Engine;
+use super::worker::now;
+
+/// A partition within this of the wall clock is caught up though it is never quite read to its end.
+const CURRENT_MS: i64 = 60_000;
+
+const TABLES: [&str; 5] = ["metrics", "events", "attempts", "late", "rejects"];
+
+impl Engine {
+    /// Live results, once there is something to show.
+    pub(crate) fn live_snapshot(&mut self) -> Option<LiveSnapshot> {
+        let watermark = self.live_watermark();
+        let live = self.live.as_mut()?;
+        let sources: [&PaneStore; 2] = [self.committer.merger.committed(), &self.uncommitted];
+        (watermark != EventTime::MIN && watermark != EventTime::MAX).then(|| live.snapshot(&sources, watermark))
+    }
+
+    /// What became of records since this process took its partitions over.
+    fn counted(&self) -> Counters {
+        let mut now = Counters::default();
+        let mut before = Counters::default();
+        for (partition, lane) in &self.lanes {
+            now.merge(&lane.counters);
+            if let Some(baseline) = self.baseline.get(partition) {
+                before.merge(baseline);
+            }
+        }
+        now.since(&before)
+    }
+
+    pub(crate) fn operational(&self, stats: &ClientStats, stopped: u64) -> Operational {
+        let counters = self.counted();
+        let watermark = self.live_watermark();
+        let clock = now();
+        let statuses = self.board.lanes();
+        let slowest = self.lanes.values().filter(|l| !l.idle).min_by_key(|l| l.watermark).map(|l| l.partition.clone());
+        let partitions: Vec<PartitionStatus> = statuses
+            .iter()
+            .map(|lane| {
+                let position = lane.position.load(Ordering::Relaxed);
+                let known = stats.partitions.get(&lane.partition);
+                let end = known.and_then(|p| p.stable.or(p.high));
+                let mark = lane.watermark();
+                PartitionStatus {
+                    topic: lane.partition.topic.to_string(),
+                    partition: lane.partition.partition,
+                    position,
+                    lag: end.map(|end| end.saturating_sub(position).max(0).unsigned_abs()),
+                    watermark: (mark != EventTime::MIN).then_some(mark),
+                    idle: lane.idle.load(Ordering::Relaxed),
+                    paused: lane.waiting.load(Ordering::Relaxed),
+                    holds_watermark: slowest.as_ref() == Some(&lane.partition),
+                }
+            })
+            .collect();
+        let caught_up = !statuses.is_empty()
+            && stopped == 0
+            && statuses.iter().all(|lane| {
+                let current = lane.watermark() != EventTime::MIN && lane.watermark().plus(CURRENT_MS) >= clock;
+                !lane.replaying.load(Ordering::Relaxed) && (current || lane.at_end.load(Ordering::Relaxed))
+            });
+        let tracked = self.lanes.values().fold([0usize; 4], |mut sum, lane| {
+            for (total, n) in sum.iter_mut().zip(lane.tracked) {
+                *total += n;
+            }
+            sum
+        });
+        let per_table = |counts: &std::collections::BTreeMap<String, u64>| {
+            TABLES.iter().map(|t| (*t, counts.get(*t).copied().unwrap_or(0))).collect::<Vec<_>>()
+        };
+        let commits = &self.committer.stats;
+        let queued: u64 = stats.partitions.values().map(|p| p.queued_bytes).sum();
+        Operational {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            watermark: (watermark != EventTime::MIN && watermark != EventTime::MAX).then_some(watermark),
+            caught_up,
+            ready: stopped == 0 && !statuses.is_empty(),
+            reporter: true,
+            partitions,
+            records: counters.records,
+            events_accepted: counters.accepted,
+            late_events: counters.late,
+            duplicate_events: counters.duplicate,
+            rejected_records: RejectReason::ALL.map(|r| counters.rejected(r)),
+            tracker_outcomes: vec![
+                ("late_end", counters.late_end),
+                ("repeated_end", counters.repeated_end),
+                ("start_after_end", counters.start_after_end),
+                ("repeated_start", counters.repeated_start),
+                ("orphan_end", counters.orphan_end),
+                ("repeated_open", counters.repeated_open),
+                ("negative_wait", counters.negative_wait),
+            ],
+            limit_reached: vec![("untracked", counters.untracked), ("max_event_ids", counters.forgotten_event_ids)],
+            beyond_horizon: self.committer.merger.beyond_horizon(),
+            unknown_fields: self.unknown_fields,
+            gaps: commits.gaps,
+            gap_records: commits.gap_records,
+            commits: commits.commits,
+            commit_failures: commits.failures,
+            store_errors: commits.failures,
+            last_commit: commits.last,
+            last_commit_seconds: commits.last_seconds,
+            rows_written: per_table(&commits.rows),
+            files_written: per_table(&commits.files),
+            // Measured costs of an entry, from the benches: close enough to see growth by.
+            state_bytes: vec![
+                ("attempts", tracked[0] as u64 * 150),
+                ("tickets", tracked[1] as u64 * 120),
+                ("journeys", tracked[2] as u64 * 120),
+                ("event_ids", tracked[3] as u64 * 90),
+                ("panes", (self.committer.merger.committed().groups() + self.uncommitted.groups()) as u64 * 2_048),
+                ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
+            ],
+            queue_fill: queued as f64 / (64u64 << 20) as f64,
+            revisions: commits.revisions,
+            windows_published: commits.windows,
+        }
+    }
+}

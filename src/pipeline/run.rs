@@ -1,0 +1,445 @@
+//! `run`: the service, and the bounded runs over Kafka.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tidegauge_aggregate::plan::Plan;
+use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Probe, ProbedTopic, Settings, matching, offsets_at, probe};
+use tidegauge_ingest::source::{Offered, PartitionRef, Source, SourceEvent, Start, Started};
+use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
+use tidegauge_sink::store::{LocalStore, Store};
+use tokio::sync::{mpsc, watch};
+
+use super::commit::{CommitStats, Committer};
+use super::coordinator::{CommitRules, Engine, WorkerSettings};
+use super::live::Live;
+use super::recover::{self, RESULTS_VERSION, Resume};
+use super::replay::COMMIT_RECORDS;
+use super::status::Status;
+use super::tables::options as table_options;
+use super::worker::{DrainOrder, Report, WorkerRules};
+use super::{PipelineError, Summary};
+use crate::config::{self, Config, Location};
+
+/// What a run is asked for.
+pub struct RunOptions {
+    /// How.
+    pub config: Config,
+    /// The Kafka client's settings.
+    pub settings: Settings,
+    /// Stop at the end offsets seen at start.
+    pub until_end: bool,
+    /// Then end the input.
+    pub close: bool,
+    /// Accept a configuration that computes something else than the log's.
+    pub reconfigure: bool,
+    /// Becomes true when the run has to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+const TICK: Duration = Duration::from_millis(100);
+const REFRESH: Duration = Duration::from_secs(1);
+/// How long the brokers may take to answer at start.
+const CONNECT: Duration = Duration::from_secs(15);
+const BATCH: usize = 1024;
+
+/// How a session ended.
+enum Ended {
+    Done(Option<Summary>),
+    /// What was not committed is discarded; go on from the log.
+    Again(String),
+}
+
+fn failed(message: String) -> PipelineError {
+    PipelineError { message, usage: false }
+}
+
+/// Runs until told to stop, or until the end of a bounded run, whose summary it gives.
+///
+/// # Errors
+/// Where something fails that trying again does not mend.
+pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
+    let mut pause = Duration::from_millis(200);
+    loop {
+        let begun = Instant::now();
+        match Session::run(&mut options, &status).await? {
+            Ended::Done(summary) => return Ok(summary),
+            Ended::Again(why) => {
+                tracing::warn!("{why}; going on from the commit log");
+                status.starting(&why);
+            }
+        }
+        // Only what goes wrong again and again right after the start is slowed down.
+        pause = if begun.elapsed() > Duration::from_secs(60) { Duration::from_millis(200) } else { (pause * 2).min(Duration::from_secs(30)) };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The directory of the output.
+pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
+    match config.output.location.as_deref() {
+        Some(Location::Local(path)) => Ok(path),
+        Some(Location::Remote { scheme, .. }) => Err(PipelineError {
+            message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
+            usage: true,
+        }),
+        None => Err(PipelineError { message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(), usage: true }),
+    }
+}
+
+struct Session<'a> {
+    options: &'a mut RunOptions,
+    status: &'a Status,
+    engine: Engine,
+    source: Arc<KafkaSource>,
+    store: Arc<dyn Store>,
+    plan: Arc<Plan>,
+    /// What each assigned partition starts with, until its reader arrives.
+    resumes: BTreeMap<PartitionRef, Resume>,
+    /// End offsets of a bounded run.
+    ends: BTreeMap<PartitionRef, i64>,
+    expected: BTreeSet<PartitionRef>,
+    failures: BTreeMap<PartitionRef, String>,
+    refreshed: Instant,
+    cost: Duration,
+    stopping: Option<Instant>,
+    finished: bool,
+}
+
+impl<'a> Session<'a> {
+    async fn run(options: &'a mut RunOptions, status: &'a Status) -> Result<Ended, PipelineError> {
+        let output = local_output(&options.config)?.to_owned();
+        let settings = options.settings.clone();
+        let found = tokio::task::spawn_blocking(move || connect(&settings)).await.map_err(|e| failed(e.to_string()))??;
+        let plan = Arc::new(Plan::new(options.config.spec.clone()));
+        let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
+        let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
+        let topics = genesis_topics(&options.config, &options.settings, &found).await?;
+        let log_options = Options {
+            results: RESULTS_VERSION,
+            checkpoint_every: options.config.output.checkpoint_every,
+            reconfigure: options.reconfigure,
+            ..Options::default()
+        };
+        let genesis = Genesis::new(found.cluster_id.clone(), topics, spec)?;
+        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis, log_options).await?;
+        log.clear_abandoned().await?;
+        if log.state().closed.is_some() {
+            return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
+        }
+        let merger = recover::merger(&plan, &*store, &recovered).await?;
+        let committer =
+            Committer { plan: Arc::clone(&plan), log, merger, tables: table_options(&options.config), stats: CommitStats::default(), starts_again: false };
+        let engine = start_engine(options, committer, &plan)?;
+        let (sender, events) = std::sync::mpsc::channel();
+        let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
+        let identity = &engine.committer.log.state().identity;
+        let expected = identity.topics.iter().flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition))).collect();
+        let mut session = Session {
+            options,
+            status,
+            engine,
+            source,
+            store,
+            plan,
+            resumes: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            expected,
+            failures: BTreeMap::new(),
+            refreshed: Instant::now(),
+            cost: Duration::ZERO,
+            stopping: None,
+            finished: false,
+        };
+        let ended = session.serve(forward(events)?).await;
+        let again = ended.as_ref().err().filter(|_| session.engine.committer.starts_again).map(ToString::to_string);
+        session.source.stop();
+        match (ended, again) {
+            (_, Some(why)) => Ok(Ended::Again(why)),
+            (ended, None) => ended,
+        }
+    }
+
+    async fn serve(&mut self, mut events: mpsc::UnboundedReceiver<SourceEvent>) -> Result<Ended, PipelineError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut stop = self.options.stop.clone();
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => if let Some(ended) = self.hear(event).await? {
+                        return Ok(ended);
+                    },
+                    None => return Ok(Ended::Again("the Kafka client ended before its time".to_owned())),
+                },
+                Some(Report::Failed(partition, error)) = self.engine.reports.recv() => {
+                    if let super::lane::LaneError::Table(error) = error {
+                        return Err(error.into());
+                    }
+                    tracing::error!(%partition, %error, "a partition is stopped");
+                    self.engine.remove(std::slice::from_ref(&partition));
+                    self.failures.insert(partition, error.to_string());
+                },
+                _ = tick.tick() => self.tick().await?,
+                _ = stop.wait_for(|stop| *stop), if self.stopping.is_none() => self.begin_to_stop().await?,
+            }
+            if self.stopping.is_some_and(|since| since.elapsed() > self.options.config.shutdown_timeout) {
+                tracing::warn!("the group was not left within runtime.shutdown_timeout; what was handled is committed all the same");
+                return Ok(self.done());
+            }
+        }
+    }
+
+    fn done(&self) -> Ended {
+        Ended::Done(self.options.until_end.then(|| Summary::of(self.engine.committer.log.state())))
+    }
+
+    async fn begin_to_stop(&mut self) -> Result<(), PipelineError> {
+        self.stopping = Some(Instant::now());
+        self.status.set_ready(Err("stopping".to_owned()));
+        if !self.finished {
+            self.commit(DrainOrder { snapshots: true, ..DrainOrder::default() }).await?;
+        }
+        self.source.stop();
+        Ok(())
+    }
+
+    async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        self.engine.commit(order).await?;
+        let log = self.engine.committer.log.state();
+        let positions: Vec<(PartitionRef, i64)> =
+            self.engine.lanes.keys().filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to))).collect();
+        self.source.report_positions(&positions);
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<(), PipelineError> {
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        if self.options.until_end && self.all_here() && self.engine.all_done() {
+            self.finished = true;
+            let close = self.options.close;
+            self.commit(DrainOrder { snapshots: !close, close, ..DrainOrder::default() }).await?;
+            return self.begin_to_stop().await;
+        }
+        if self.engine.commit_due() {
+            self.commit(DrainOrder::default()).await?;
+        }
+        // Gauges may cost a tenth of the time at most.
+        if self.refreshed.elapsed() >= REFRESH.max(self.cost * 10) {
+            let begun = Instant::now();
+            self.engine.refresh().await?;
+            self.show();
+            self.cost = begun.elapsed();
+            self.refreshed = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn all_here(&self) -> bool {
+        self.expected.iter().all(|p| self.engine.lanes.contains_key(p))
+    }
+
+    fn show(&mut self) {
+        let rows = tokio::task::block_in_place(|| self.engine.live_snapshot());
+        let operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
+        let rows = rows.map(|snapshot| {
+            let rows = snapshot.rows.clone();
+            self.status.page().publish(snapshot);
+            rows
+        });
+        self.status.show(rows, operational);
+        self.status.restored();
+        let failure = self.failures.iter().next().map(|(_, why)| why.clone());
+        self.status.set_unhealthy(failure.clone());
+        let replaying = self.engine.board.lanes().iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
+        self.status.set_ready(match failure {
+            Some(why) => Err(why),
+            None if self.engine.lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if replaying => Err("replaying records since the last snapshot".to_owned()),
+            None => Ok(()),
+        });
+    }
+
+    async fn hear(&mut self, event: SourceEvent) -> Result<Option<Ended>, PipelineError> {
+        match event {
+            SourceEvent::Assigned { partitions, reply } => {
+                let mut starts = Vec::with_capacity(partitions.len());
+                for offered in &partitions {
+                    starts.push(self.assign(offered).await?);
+                }
+                reply.send(starts);
+            }
+            SourceEvent::Started(started) => self.started(started)?,
+            SourceEvent::Revoked { partitions, reply, .. } => {
+                // Files mix partitions, so everything is committed, not only what leaves.
+                self.commit(DrainOrder { snapshots: true, ..DrainOrder::default() }).await?;
+                self.engine.remove(&partitions);
+                self.failures.retain(|p, _| !partitions.contains(p));
+                reply.send(());
+            }
+            SourceEvent::Lost(partitions) => {
+                if self.stopping.is_none() {
+                    let lost = partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    return Ok(Some(Ended::Again(format!("the consumer group took {lost} away without notice; what was not committed is discarded"))));
+                }
+                self.engine.remove(&partitions);
+            }
+            SourceEvent::Error(error) if error.fatal => return Err(error.into()),
+            SourceEvent::Error(error) => tracing::warn!("{error}"),
+            SourceEvent::Stopped if self.stopping.is_some() => return Ok(Some(self.done())),
+            SourceEvent::Stopped => return Ok(Some(Ended::Again("the Kafka client stopped".to_owned()))),
+        }
+        Ok(None)
+    }
+
+    /// Where an assigned partition starts.
+    async fn assign(&mut self, offered: &Offered) -> Result<Start, PipelineError> {
+        let partition = offered.partition.clone();
+        let log = self.engine.committer.log.state().clone();
+        let Some(mut resume) = recover::partition(&self.plan, &*self.store, &log, &partition).await? else {
+            let why = format!("{partition}: the topic is none of this pipeline's; `tidegauge run --reconfigure` lets it join");
+            tracing::error!("{why}");
+            self.failures.insert(partition, why);
+            return Ok(Start::Hold);
+        };
+        if let Some(gap) = offered.out_of_range(resume.needed_from) {
+            let missing = gap.missing().filter(|_| self.options.config.output.on_gap == config::OnGap::Record);
+            let Some((from, to)) = missing else {
+                tracing::error!("{gap}");
+                self.failures.insert(partition, gap.to_string());
+                return Ok(Start::Hold);
+            };
+            resume = self.engine.committer.record_gap(&partition, from, to, &gap.to_string()).await?;
+        }
+        // The last committed record is looked at again where it is still there.
+        let low = offered.watermarks.map_or(resume.read_from, |w| w.low);
+        resume.read_from = resume.read_from.max(low.min(resume.needed_from));
+        let start = resume.read_from;
+        self.resumes.insert(partition, resume);
+        Ok(Start::At(start))
+    }
+
+    fn started(&mut self, started: Vec<Started>) -> Result<(), PipelineError> {
+        if self.options.until_end {
+            let partitions: Vec<PartitionRef> = started.iter().map(|s| s.partition.clone()).collect();
+            let unknown: Vec<PartitionRef> = partitions.into_iter().filter(|p| !self.ends.contains_key(p)).collect();
+            let ends = tokio::task::block_in_place(|| self.source.end_offsets(&unknown, CONNECT))?;
+            self.ends.extend(ends);
+        }
+        for Started { partition, reader, .. } in started {
+            let Some(resume) = self.resumes.remove(&partition) else { continue };
+            let stop = self.options.until_end.then(|| self.ends.get(&partition).copied().unwrap_or(resume.to).max(resume.to));
+            self.engine.add(partition, reader, resume, stop);
+        }
+        Ok(())
+    }
+}
+
+fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) -> Result<Engine, PipelineError> {
+    let config = &options.config;
+    let dead_letter = match &config.kafka.dead_letter_topic {
+        Some(topic) => Some(Arc::new(DeadLetter::new(&options.settings, topic.to_string())?)),
+        None => None,
+    };
+    let workers = WorkerSettings {
+        count: config.workers.unwrap_or_else(super::cores),
+        batch: BATCH,
+        rules: WorkerRules {
+            idle_after: config.idle_after,
+            skew: config.max_partition_skew,
+            most_records: COMMIT_RECORDS * 2,
+            most_bytes: config.output.target_file_size.saturating_mul(2),
+        },
+        dead_letter,
+    };
+    let rules = CommitRules {
+        interval: config.output.commit_interval,
+        snapshot_interval: config.output.snapshot_interval,
+        records: COMMIT_RECORDS,
+        bytes: config.output.target_file_size,
+    };
+    let prometheus = &config.prometheus;
+    let live = Live::new(Arc::clone(plan), &prometheus.windows, prometheus.windows_named, &prometheus.groupings);
+    Engine::start(committer, &workers, rules, Some(live))
+}
+
+fn connect(settings: &Settings) -> Result<Probe, PipelineError> {
+    let found = probe(settings, CONNECT)?;
+    match found.problems.as_slice() {
+        [] => Ok(found),
+        problems => Err(failed(problems.join("\n"))),
+    }
+}
+
+/// The topics of a new pipeline, also those that expressions match.
+async fn genesis_topics(config: &Config, settings: &Settings, found: &Probe) -> Result<Vec<Topic>, PipelineError> {
+    let (settings, start, named) = (settings.clone(), config.kafka.start, found.topics.clone());
+    let resolved = tokio::task::spawn_blocking(move || resolve_topics(&settings, start, named));
+    resolved.await.map_err(|e| failed(e.to_string()))?
+}
+
+fn resolve_topics(settings: &Settings, start: config::Start, mut topics: Vec<ProbedTopic>) -> Result<Vec<Topic>, PipelineError> {
+    if settings.topics.iter().any(|t| t.starts_with('^')) {
+        for topic in matching(settings, CONNECT)? {
+            if !topics.iter().any(|t| t.name == topic.name) {
+                topics.push(topic);
+            }
+        }
+    }
+    if topics.is_empty() {
+        let found = settings.topics.join(", ");
+        return Err(failed(format!("kafka.topics: no topic matches {found}: create one, or correct the expression")));
+    }
+    topics.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut resolved = Vec::new();
+    for topic in topics {
+        let refs: Vec<PartitionRef> = topic.partitions.iter().map(|(p, _)| PartitionRef::new(topic.name.as_str(), *p)).collect();
+        let starts: Vec<i64> = match start {
+            config::Start::Earliest => topic.partitions.iter().map(|(_, marks)| marks.low).collect(),
+            config::Start::Latest => topic.partitions.iter().map(|(_, marks)| marks.high).collect(),
+            config::Start::At(time) => offsets_at(settings, &refs, time.0, CONNECT)?,
+        };
+        let partitions = refs.iter().zip(starts).map(|(p, start)| PartitionStart { partition: p.partition, start }).collect();
+        resolved.push(Topic { topic: topic.name, id: None, partitions });
+    }
+    Ok(resolved)
+}
+
+/// A closed output gives its summary again, unless there is more to read.
+fn closed(log: &CommitLog, found: &Probe, closing: bool) -> Result<Option<Summary>, PipelineError> {
+    for topic in &found.topics {
+        for (partition, marks) in &topic.partitions {
+            let to = log.state().next_offset(&topic.name, *partition).unwrap_or(0);
+            if !closing || to < marks.high {
+                return Err(failed(format!(
+                    "{}: the input was closed with {}[{partition}] at offset {to}, and the topic goes on to {}: choose another output.url for more",
+                    log.store().location(),
+                    topic.name,
+                    marks.high
+                )));
+            }
+        }
+    }
+    Ok(Some(Summary::of(log.state())))
+}
+
+/// Source events as the coordinator can wait for them.
+fn forward(events: std::sync::mpsc::Receiver<SourceEvent>) -> Result<mpsc::UnboundedReceiver<SourceEvent>, PipelineError> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::Builder::new()
+        .name("source-events".to_owned())
+        .spawn(move || {
+            while let Ok(event) = events.recv() {
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(|error| failed(format!("a thread cannot be started: {error}")))?;
+    Ok(receiver)
+}
