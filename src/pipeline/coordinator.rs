@@ -1,7 +1,6 @@
 //! The coordinator: one task that hears of partitions, workers and the clock, and decides when to commit.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -311,14 +310,4 @@ impl Engine {
         let lanes = self.board.lanes();
         !lanes.is_empty() && lanes.iter().all(|lane| lane.done.load(Ordering::Relaxed))
     }
-
-    /// Where the output is, for messages.
-    pub(crate) fn location(&self) -> &str {
-        self.committer.log.store().location()
-    }
-}
-
-/// A path for messages.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
