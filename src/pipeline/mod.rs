@@ -1,6 +1,7 @@
 //! The wiring: sources, workers, the committer, the merger and the pages.
 
 mod board;
+mod closed;
 mod commit;
 mod coordinator;
 mod files;

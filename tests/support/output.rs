@@ -55,6 +55,7 @@ pub fn table(output: &Path, table: &str) -> Vec<String> {
                 let plain = batch.column_by_name(f.name()).unwrap();
                 let text = match f.data_type() {
                     DataType::Binary | DataType::List(_) => std::sync::Arc::clone(plain),
+                    DataType::Timestamp(..) => cast(plain, &DataType::Int64).unwrap(),
                     _ => cast(plain, &DataType::Utf8).unwrap(),
                 };
                 (f.name().clone(), text)
