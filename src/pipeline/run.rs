@@ -134,8 +134,14 @@ impl<'a> Session<'a> {
             ..Options::default()
         };
         let genesis = Genesis::new(found.cluster_id.clone(), topics, spec)?;
-        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis, log_options).await?;
+        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis.clone(), log_options).await?;
         log.clear_abandoned().await?;
+        if let Some(differences) = &recovered.differences {
+            tracing::info!("a new epoch begins: {differences}");
+            super::epoch::open(&mut log, &plan, genesis).await?;
+            options.reconfigure = false;
+            return Ok(Ended::Again("a new epoch was opened".to_owned()));
+        }
         if log.state().closed.is_some() {
             return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
         }

@@ -132,6 +132,12 @@ impl Drop for Worker {
     }
 }
 
+/// Whether a partition has to wait for slower ones. Its own watermark counts as at most the wall clock too: one that lives in next year waits for
+/// nobody, since nobody will ever catch up with it.
+fn ahead(watermark: EventTime, limit: EventTime, clock: EventTime) -> bool {
+    limit != EventTime::MIN && watermark.min(clock) > limit
+}
+
 struct Running {
     tools: Tools,
     rules: WorkerRules,
@@ -162,11 +168,12 @@ impl Running {
     fn round(&mut self) -> usize {
         let held = self.board.uncommitted_records.load(Ordering::Relaxed) >= self.rules.most_records
             || self.board.buffered_bytes.load(Ordering::Relaxed) >= self.rules.most_bytes;
-        let limit = self.board.limit(self.rules.skew, now());
+        let clock = now();
+        let limit = self.board.limit(self.rules.skew, clock);
         let mut handled = 0;
         let mut index = 0;
         while let Some(lane) = self.lanes.get_mut(index) {
-            let waits = lane.counts() && (held || (limit != EventTime::MIN && lane.state.watermark() > limit));
+            let waits = lane.counts() && (held || ahead(lane.state.watermark(), limit, clock));
             lane.status.waiting.store(waits, Ordering::Relaxed);
             if waits {
                 index += 1;
@@ -262,5 +269,24 @@ impl Running {
             self.tell_buffered();
         }
         Ok(drained)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_lives_in_next_year_does_not_wait_for_ever() {
+        let clock = EventTime(1_000_000);
+        assert!(ahead(EventTime(900_000), EventTime(800_000), clock));
+        assert!(
+            !ahead(EventTime(i64::MAX / 2), EventTime(1_000_500), clock),
+            "nobody can be ahead of the clock"
+        );
+        assert!(
+            !ahead(EventTime(900_000), EventTime::MIN, clock),
+            "who has accepted nothing yet makes nobody wait"
+        );
     }
 }
