@@ -79,6 +79,8 @@ pub(crate) struct Lane {
     pub(crate) expected: Option<LastRecord>,
     pub(crate) last: LastSeen,
     pub(crate) accepted_at: Instant,
+    /// Will not be read any further, because of an error.
+    pub(crate) halted: bool,
 }
 
 /// The newest record, kept as it is until a commit wants its checksum.
@@ -142,6 +144,7 @@ impl Lane {
             expected,
             partition,
             stop,
+            position,
             ..
         } = self;
         let mut failure: Option<LaneError> = None;
@@ -164,11 +167,11 @@ impl Lane {
                 *expected = None;
             }
             if let Some(quiet) = silent {
-                if record.offset < quiet.snapshot {
-                    return;
-                }
                 if record.offset < quiet.to {
-                    silently(state, tools, record);
+                    if record.offset >= quiet.snapshot {
+                        silently(state, tools, record);
+                    }
+                    *position = record.offset + 1;
                     return;
                 }
                 if let Err(error) = end_silence(partition, state, *quiet) {
@@ -178,7 +181,11 @@ impl Lane {
                 *silent = None;
             }
             match handle(state, tools, record) {
-                Ok(verdict) => accepted |= verdict == Some(Verdict::Accepted),
+                Ok(verdict) => {
+                    accepted |= verdict == Some(Verdict::Accepted);
+                    // An error further on in the batch must not lose sight of what has been handled.
+                    *position = record.offset + 1;
+                }
                 Err(error) => failure = Some(error.into()),
             }
         });

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Probe, ProbedTopic, Settings, matching, offsets_at, probe};
-use tidegauge_ingest::source::{Offered, PartitionRef, Source, SourceEvent, Start, Started};
+use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
+use super::lane::LaneError;
 use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
@@ -205,12 +206,15 @@ impl<'a> Session<'a> {
                     None => return Ok(Ended::Again("the Kafka client ended before its time".to_owned())),
                 },
                 Some(Report::Failed(partition, error)) = self.engine.reports.recv() => {
-                    if let super::lane::LaneError::Table(error) = error {
-                        return Err(error.into());
+                    match error {
+                        LaneError::Table(error) => return Err(error.into()),
+                        // The rebalance that takes it away is about to be heard of.
+                        LaneError::Read(ReadError::Revoked { .. }) => (),
+                        error => {
+                            tracing::error!(%partition, %error, "a partition is stopped");
+                            self.failures.insert(partition, error.to_string());
+                        }
                     }
-                    tracing::error!(%partition, %error, "a partition is stopped");
-                    self.engine.remove(std::slice::from_ref(&partition));
-                    self.failures.insert(partition, error.to_string());
                 },
                 _ = tick.tick() => self.tick().await?,
                 _ = stop.wait_for(|stop| *stop), if self.stopping.is_none() => self.begin_to_stop().await?,
@@ -233,8 +237,11 @@ impl<'a> Session<'a> {
         self.stopping = Some(Instant::now());
         self.status.set_ready(Err("stopping".to_owned()));
         if !self.finished {
+            // Everything is given up in the same moment, so that nothing is handled after the last commit.
+            let release = self.engine.lanes.keys().cloned().collect();
             self.commit(DrainOrder {
                 snapshots: true,
+                release,
                 ..DrainOrder::default()
             })
             .await?;
@@ -321,13 +328,16 @@ impl<'a> Session<'a> {
             }
             SourceEvent::Started(started) => self.started(started)?,
             SourceEvent::Revoked { partitions, reply, .. } => {
-                // Files mix partitions, so everything is committed, not only what leaves.
-                self.commit(DrainOrder {
-                    snapshots: true,
-                    ..DrainOrder::default()
-                })
-                .await?;
-                self.engine.remove(&partitions);
+                // Files mix partitions, so everything is committed, not only what leaves. After the last commit there is nothing left to do.
+                if self.stopping.is_none() {
+                    let release: Arc<[PartitionRef]> = partitions.as_slice().into();
+                    self.commit(DrainOrder {
+                        snapshots: true,
+                        release,
+                        ..DrainOrder::default()
+                    })
+                    .await?;
+                }
                 self.failures.retain(|p, _| !partitions.contains(p));
                 reply.send(());
             }
@@ -338,7 +348,6 @@ impl<'a> Session<'a> {
                         "the consumer group took {lost} away without notice; what was not committed is discarded"
                     ))));
                 }
-                self.engine.remove(&partitions);
             }
             SourceEvent::Error(error) if error.fatal => return Err(error.into()),
             SourceEvent::Error(error) => tracing::warn!("{error}"),

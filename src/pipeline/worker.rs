@@ -19,14 +19,12 @@ use super::lane::{Lane, LaneCut, LaneError, Tools};
 pub(crate) enum Order {
     /// Take over a partition.
     Add(Box<Lane>),
-    /// Give up partitions; what they have not cut is lost.
-    Drop(Vec<PartitionRef>),
-    /// Hand over pane deltas, and with `tables` everything else that a commit needs.
+    /// Hand over pane deltas, and with `cut` everything else that a commit needs.
     Drain(DrainOrder, oneshot::Sender<Result<Drained, TableError>>),
 }
 
 /// What to hand over.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DrainOrder {
     /// Row groups and positions too: a cut.
     pub(crate) cut: bool,
@@ -34,6 +32,8 @@ pub(crate) struct DrainOrder {
     pub(crate) snapshots: bool,
     /// The input ends here: fire all timers first.
     pub(crate) close: bool,
+    /// Partitions to give up in the same moment, so that nothing of theirs is handled after the cut.
+    pub(crate) release: Arc<[PartitionRef]>,
 }
 
 /// What a worker hands over.
@@ -48,7 +48,7 @@ pub(crate) struct Drained {
 /// What a worker reports by itself.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// A partition cannot go on; its lane is dropped.
+    /// A partition cannot go on. What it handled before is still part of the next cut.
     Failed(PartitionRef, LaneError),
 }
 
@@ -173,6 +173,10 @@ impl Running {
         let mut handled = 0;
         let mut index = 0;
         while let Some(lane) = self.lanes.get_mut(index) {
+            if lane.halted {
+                index += 1;
+                continue;
+            }
             let waits = lane.counts() && (held || ahead(lane.state.watermark(), limit, clock));
             lane.status.waiting.store(waits, Ordering::Relaxed);
             if waits {
@@ -188,8 +192,10 @@ impl Running {
                     index += 1;
                 }
                 Err(error) => {
-                    let lane = self.lanes.remove(index);
-                    let _ = self.reports.send(Report::Failed(lane.partition, error));
+                    lane.halted = true;
+                    lane.status.waiting.store(true, Ordering::Relaxed);
+                    let _ = self.reports.send(Report::Failed(lane.partition.clone(), error));
+                    index += 1;
                 }
             }
         }
@@ -217,16 +223,16 @@ impl Running {
                 lane.accepted_at = Instant::now();
                 self.lanes.push(*lane);
             }
-            Order::Drop(partitions) => self.lanes.retain(|lane| !partitions.contains(&lane.partition)),
             Order::Drain(order, reply) => {
-                let drained = self.drain(order);
+                let drained = self.drain(&order);
+                self.lanes.retain(|lane| !order.release.contains(&lane.partition));
                 // Whoever asked may have given up; then the process starts again from the log.
                 let _ = reply.send(drained);
             }
         }
     }
 
-    fn drain(&mut self, order: DrainOrder) -> Result<Drained, TableError> {
+    fn drain(&mut self, order: &DrainOrder) -> Result<Drained, TableError> {
         let mut drained = Drained {
             unknown_fields: self.tools.decoder.unknown_fields().total(),
             ..Drained::default()
