@@ -251,14 +251,12 @@ impl<'a> Session<'a> {
     }
 
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        // Also of those that this commit gives up.
+        let partitions: Vec<PartitionRef> = self.engine.lanes.keys().cloned().collect();
         self.engine.commit(order).await?;
         let log = self.engine.committer.log.state();
-        let positions: Vec<(PartitionRef, i64)> = self
-            .engine
-            .lanes
-            .keys()
-            .filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to)))
-            .collect();
+        let position = |p: PartitionRef| log.position(&p.topic, p.partition).map(|at| (p.clone(), at.newest.to));
+        let positions: Vec<(PartitionRef, i64)> = partitions.into_iter().filter_map(position).collect();
         self.source.report_positions(&positions);
         Ok(())
     }
