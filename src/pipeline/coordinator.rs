@@ -49,10 +49,14 @@ pub(crate) struct Engine {
     /// What the partitions' counters were when this process took them over.
     pub(crate) baseline: BTreeMap<PartitionRef, Counters>,
     pub(crate) unknown_fields: u64,
+    dead_letter: Option<Arc<DeadLetter>>,
     committed_at: Instant,
     snapshot_at: Instant,
     all_idle_since: Option<Instant>,
 }
+
+/// How long the dead-letter topic may take at a commit.
+const DEAD_LETTER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many workers and with what.
 pub(crate) struct WorkerSettings {
@@ -101,6 +105,7 @@ impl Engine {
             lanes: BTreeMap::new(),
             baseline: BTreeMap::new(),
             unknown_fields: 0,
+            dead_letter: settings.dead_letter.clone(),
             committed_at: Instant::now(),
             snapshot_at: Instant::now(),
             all_idle_since: None,
@@ -224,6 +229,7 @@ impl Engine {
         drained
             .lanes
             .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || close || self.never_committed(&lane.partition));
+        self.flush_dead_letters()?;
         let delta = std::mem::take(&mut self.uncommitted);
         if !drained.lanes.is_empty() || !drained.groups.is_empty() || close {
             let kind = if close { Kind::Close } else { Kind::Commit };
@@ -234,6 +240,17 @@ impl Engine {
         self.committer.checkpoint().await?;
         self.forget(&release);
         Ok(())
+    }
+
+    /// What was refused reaches the dead-letter topic before the commit that counts it: at least once.
+    fn flush_dead_letters(&self) -> Result<(), PipelineError> {
+        let Some(dead_letter) = &self.dead_letter else { return Ok(()) };
+        tokio::task::block_in_place(|| dead_letter.flush(DEAD_LETTER_LIMIT)).map_err(|error| PipelineError {
+            message: format!(
+                "{error}; nothing after the last commit counts. Correct kafka.dead_letter_topic, or leave it empty: rejects are in the `rejects` table too"
+            ),
+            usage: false,
+        })
     }
 
     fn never_committed(&self, partition: &PartitionRef) -> bool {

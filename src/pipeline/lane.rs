@@ -10,7 +10,7 @@ use tidegauge_aggregate::record::Record;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::decode::Decoder;
 use tidegauge_ingest::kafka::DeadLetter;
-use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError};
+use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError, SourceError};
 use tidegauge_sink::log::{Crc, LastRecord};
 use tidegauge_sink::table::{TableError, WorkerTables};
 
@@ -34,6 +34,8 @@ pub(crate) enum LaneError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Table(#[from] TableError),
+    #[error(transparent)]
+    DeadLetter(SourceError),
     #[error(
         "{partition}: the record at offset {offset} is not the one that was committed: the topic was deleted and created again, or its cluster lost data. \
          Compare the topic with the commit log; `tidegauge run --reconfigure` opens a new epoch for it"
@@ -186,7 +188,7 @@ impl Lane {
                     // An error further on in the batch must not lose sight of what has been handled.
                     *position = record.offset + 1;
                 }
-                Err(error) => failure = Some(error.into()),
+                Err(error) => failure = Some(error),
             }
         });
         if let Some(failure) = failure {
@@ -261,7 +263,7 @@ fn silently(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) 
 }
 
 /// The whole way of one record. Gives its verdict, or none where it was refused.
-fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) -> Result<Option<Verdict>, TableError> {
+fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) -> Result<Option<Verdict>, LaneError> {
     let before = state.watermark();
     let event = match tools.decoder.decode(record) {
         Ok(event) => event,
@@ -269,10 +271,8 @@ fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) ->
             state.counters.reject(reject.reason);
             let known = (before != EventTime::MIN).then_some(before);
             tools.tables.append_reject(record, &reject, known)?;
-            if let Some(dead_letter) = &tools.dead_letter
-                && let Err(error) = dead_letter.send(record, &reject)
-            {
-                tracing::warn!(%error, "a reject could not be sent to the dead-letter topic; it is in the rejects table");
+            if let Some(dead_letter) = &tools.dead_letter {
+                dead_letter.send(record, &reject).map_err(LaneError::DeadLetter)?;
             }
             return Ok(None);
         }

@@ -208,6 +208,7 @@ impl<'a> Session<'a> {
                 Some(Report::Failed(partition, error)) = self.engine.reports.recv() => {
                     match error {
                         LaneError::Table(error) => return Err(error.into()),
+                        LaneError::DeadLetter(error) => return Err(error.into()),
                         // The rebalance that takes it away is about to be heard of.
                         LaneError::Read(ReadError::Revoked { .. }) => (),
                         error => {
