@@ -4,6 +4,7 @@ mod board;
 mod closed;
 mod commit;
 mod coordinator;
+mod epoch;
 mod files;
 mod gap;
 mod lane;
