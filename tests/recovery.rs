@@ -34,7 +34,12 @@ struct Random(u64);
 impl Random {
     fn new() -> Random {
         let given = std::env::var("RECOVERY_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let clock = || {
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap()
+                .as_nanos() as u64
+        };
         let seed = given.unwrap_or_else(clock) | 1;
         println!("RECOVERY_SEED={seed}");
         Random(seed)
@@ -65,9 +70,15 @@ fn let_run(process: &mut Process, output: &Path, random: &mut Random) -> &'stati
     let head = process.head().unwrap_or(0);
     let checkpoint = numbers(&private.join("checkpoint")).last().copied();
     let wanted = random.below(3) + 1;
-    let staged = || private.join("staging").read_dir().map_or(0, |entries| {
-        entries.flatten().filter_map(|e| e.path().read_dir().ok()).map(Iterator::count).sum::<usize>()
-    });
+    let staged = || {
+        private.join("staging").read_dir().map_or(0, |entries| {
+            entries
+                .flatten()
+                .filter_map(|e| e.path().read_dir().ok())
+                .map(Iterator::count)
+                .sum::<usize>()
+        })
+    };
     let late = Duration::from_micros(random.below(20_000));
     let (name, limit): (_, u64) = match random.below(4) {
         0 => ("after a time", random.below(2_000)),
@@ -175,7 +186,10 @@ fn killed_at_twenty_random_moments_a_run_over_kafka_gives_the_same_tables() {
     println!("{:?} disturbed", begun.elapsed());
     assert_same(&undisturbed.output(), &disturbed.output());
     assert_eq!(counted(&summary), counted(&expected));
-    assert_eq!(killed, KILLS, "it came to its end before it was killed so often: the log is too short for this machine");
+    assert_eq!(
+        killed, KILLS,
+        "it came to its end before it was killed so often: the log is too short for this machine"
+    );
 }
 
 #[test]
@@ -191,5 +205,8 @@ fn killed_at_random_moments_a_replay_goes_on_and_gives_the_same_tables() {
     let (summary, killed) = disturb(&mut disturbed, KILLS, &mut random, |pipeline| pipeline.replay(records.path()));
     assert_same(&undisturbed.output(), &disturbed.output());
     assert_eq!(counted(&summary), counted(&expected));
-    assert!(killed >= 10, "it came to its end after {killed} kills: the log is too short for this machine");
+    assert!(
+        killed >= 10,
+        "it came to its end after {killed} kills: the log is too short for this machine"
+    );
 }

@@ -6,6 +6,7 @@ mod commit;
 mod coordinator;
 mod epoch;
 mod files;
+mod found;
 mod gap;
 mod lane;
 mod live;
