@@ -15,6 +15,8 @@ mod reading;
 mod reference;
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/same.rs"]
+mod same;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use producing::{Message, produce, producer};
 use run::{Pipeline, Process, busy, numbers};
+use same::{assert_same, counted};
 use serde_json::Value;
 use tidegauge::generate::{FEEDBACK, Generator, Options, TELEMETRY, write_files};
 
@@ -124,30 +127,38 @@ fn disturb(pipeline: &mut Pipeline, kills: u32, random: &mut Random, mut start: 
     (summary, killed)
 }
 
-/// Every table has the same rows; of `metrics`, those of the highest revisions.
-fn assert_same(undisturbed: &Path, disturbed: &Path) {
-    for table in ["events", "attempts", "late", "rejects"] {
-        let (expected, found) = (output::table(undisturbed, table), output::table(disturbed, table));
-        assert!(!expected.is_empty(), "{table} is empty");
-        for (expected, found) in expected.iter().zip(&found) {
-            assert_eq!(expected, found, "{table}");
-        }
-        assert_eq!(expected.len(), found.len(), "{table}");
-    }
-    let (expected, found) = (output::metrics(undisturbed), output::metrics(disturbed));
-    assert!(!expected.is_empty());
-    reference::compare(&found, &expected).unwrap_or_else(|error| panic!("metrics: {error}"));
-    let differ = expected.iter().zip(&found).find(|(expected, found)| expected != found);
-    assert!(differ.is_none(), "metrics: {differ:?}");
+/// Growth is bounded by checkpoints, and a start reads nothing from before the newest one.
+fn assert_bounded(pipeline: &Pipeline) {
+    let checkpoints = pipeline.checkpoints();
+    let entries = pipeline.entries();
+    let newest = *checkpoints.last().expect("there are checkpoints");
+    assert_eq!(checkpoints.len(), 1, "older checkpoints are gone");
+    assert!(newest > 20 && entries.iter().all(|entry| *entry > newest), "{newest}: {entries:?}");
+    assert!(entries.len() <= 8, "{entries:?}");
+    let count = |directory: &str| {
+        let directory = pipeline.output().join("_tidegauge").join(directory);
+        let writers = directory.read_dir().unwrap().map(|writer| writer.unwrap().path());
+        writers.map(|writer| writer.read_dir().unwrap().count()).sum::<usize>()
+    };
+    // Each partition has a snapshot, and each of the few entries may have brought a newer one.
+    let parts = 2 * PARTITIONS as usize;
+    assert_eq!(count("staging"), 0);
+    assert!(count("delta") <= entries.len(), "{} deltas", count("delta"));
+    assert!(count("state") <= 1 + parts * (1 + entries.len()), "{} state files", count("state"));
 }
 
-/// The parts of a summary that a crash must not change: everything but in how many files the rows lie, and rows of `metrics`, since each
-/// revision is a row.
-fn counted(summary: &Value) -> (Value, BTreeMap<String, Value>) {
-    let tables = summary["tables"].as_object().unwrap();
-    let rows = tables.iter().filter(|(name, _)| *name != "metrics");
-    let rows = rows.map(|(name, table)| (name.clone(), table["rows"].clone())).collect();
-    (summary["counters"].clone(), rows)
+#[test]
+fn entries_before_the_newest_checkpoint_are_not_read_again() {
+    let records = tempfile::tempdir().unwrap();
+    let mut generator = Generator::new(&options(5)).unwrap();
+    write_files(records.path(), &mut generator, 30_000, &mut |_| ()).unwrap();
+    let mut pipeline = Pipeline::new(busy("127.0.0.1:9", &[TELEMETRY], "none"));
+    let expected = pipeline.replay(records.path()).summary();
+    let log = pipeline.output().join("_tidegauge/log");
+    for seq in 0..*pipeline.checkpoints().last().unwrap() {
+        std::fs::write(log.join(format!("{seq:020}.json")), "not an entry").unwrap();
+    }
+    assert_eq!(pipeline.replay(records.path()).summary(), expected);
 }
 
 #[test]
