@@ -3,12 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::evaluate::{Position, rows, spike_counts};
 use crate::layout::Program;
 use crate::pane::PaneStore;
 use crate::plan::Plan;
-use crate::row::GroupKey;
+use crate::row::{GroupKey, MetricRow};
 use crate::time::EventTime;
 use crate::window::other_key;
+
+/// The rows of the window positions whose last slide contains the watermark, over everything that has been contributed so far. Panes that a
+/// merger has handed out as cold are none of it as long as the watermark is not less than the published one.
+#[must_use]
+pub fn live_rows(plan: &Plan, sources: &[&PaneStore], watermark: EventTime, windows: &[usize], groupings: &[usize]) -> Vec<MetricRow> {
+    let mut live = Vec::new();
+    if watermark == EventTime::MIN || watermark == EventTime::MAX {
+        return live;
+    }
+    for window in windows {
+        let Some(spec) = plan.spec.windows.get(*window) else { continue };
+        let end = watermark.floor_to(spec.slide).plus(spec.slide);
+        let exported: Vec<usize> = spec.groupings.iter().copied().filter(|g| groupings.contains(g)).collect();
+        let position = Position::ending(plan, *window, end);
+        live.extend(rows(plan, sources, position, &exported, &mut |grouping, end| {
+            Arc::new(spike_counts(plan, sources, *window, grouping, end))
+        }));
+    }
+    live
+}
 
 /// What identifies a counter: metric, grouping, group and label.
 pub type TotalKey = (&'static str, usize, GroupKey, Option<Arc<str>>);

@@ -87,7 +87,11 @@ impl PartitionState {
     pub fn after_gap(plan: Arc<Plan>, watermark: EventTime, counters: Counters) -> PartitionState {
         let mut state = PartitionState::new(plan);
         state.ids.forgotten = counters.forgotten_event_ids;
-        PartitionState { watermark, counters, ..state }
+        PartitionState {
+            watermark,
+            counters,
+            ..state
+        }
     }
 
     /// The plan it computes under.

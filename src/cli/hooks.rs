@@ -142,7 +142,21 @@ pub fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError> {
 pub fn demo(options: DemoOptions) -> Result<(), PipelineError> {
     runtime()?.block_on(async {
         let stop = stop_on_signal();
-        let DemoOptions { directory, rate, for_, seed, listen } = options;
-        demo::demo(demo::DemoOptions { directory, rate, length: for_, seed, listen, stop }).await
+        let DemoOptions {
+            directory,
+            rate,
+            for_,
+            seed,
+            listen,
+        } = options;
+        demo::demo(demo::DemoOptions {
+            directory,
+            rate,
+            length: for_,
+            seed,
+            listen,
+            stop,
+        })
+        .await
     })
 }

@@ -48,14 +48,19 @@ fn failed(message: String) -> PipelineError {
 fn prepare(directory: &Path) -> Result<PathBuf, PipelineError> {
     let shown = directory.display();
     if directory.exists() {
-        let empty = directory.read_dir().map_err(|e| failed(format!("{shown}: cannot be read: {e}; choose another with --directory")))?.next().is_none();
+        let empty = directory
+            .read_dir()
+            .map_err(|e| failed(format!("{shown}: cannot be read: {e}; choose another with --directory")))?
+            .next()
+            .is_none();
         if !empty && !directory.join(MARKER).is_file() {
             return Err(PipelineError {
                 message: format!("{shown}: exists and was not made by a demo, so it is left alone; choose another with --directory"),
                 usage: true,
             });
         }
-        std::fs::remove_dir_all(directory).map_err(|e| failed(format!("{shown}: the directory of an earlier demo cannot be removed: {e}")))?;
+        std::fs::remove_dir_all(directory)
+            .map_err(|e| failed(format!("{shown}: the directory of an earlier demo cannot be removed: {e}")))?;
     }
     let made = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(directory.join(MARKER), "made by `tidegauge demo`\n"));
     made.map_err(|e| failed(format!("{shown}: cannot be made: {e}; choose another with --directory")))?;
@@ -83,7 +88,10 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         directory.display(),
         options.listen
     );
-    config::parse(&text, "demo", &FixedEnvironment::default()).map_err(|errors| PipelineError { message: errors.to_string(), usage: true })
+    config::parse(&text, "demo", &FixedEnvironment::default()).map_err(|errors| PipelineError {
+        message: errors.to_string(),
+        usage: true,
+    })
 }
 
 /// Runs the demo until its time is over or it is stopped.
@@ -91,10 +99,16 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
 /// # Errors
 /// Where something it needs cannot be had: the directory, the address, threads.
 pub async fn demo(options: DemoOptions) -> Result<(), PipelineError> {
-    let server = HttpServer::bind(options.listen).await.map_err(|e| PipelineError { message: e.message, usage: false })?;
+    let server = HttpServer::bind(options.listen).await.map_err(|e| PipelineError {
+        message: e.message,
+        usage: false,
+    })?;
     let address = server.address();
     let directory = prepare(&options.directory)?;
-    println!("Tidegauge demo: gauges on http://{address}/metrics, page on http://{address}/, Parquet in {}", options.directory.display());
+    println!(
+        "Tidegauge demo: gauges on http://{address}/metrics, page on http://{address}/, Parquet in {}",
+        options.directory.display()
+    );
     let broker = EmbeddedBroker::start(&[(TELEMETRY, PARTITIONS as i32), (FEEDBACK, PARTITIONS as i32)])?;
     let brokers = broker.bootstrap_servers()?;
     let config = configuration(&options, &directory, &brokers)?;
@@ -107,7 +121,17 @@ pub async fn demo(options: DemoOptions) -> Result<(), PipelineError> {
     let shown: Arc<dyn HttpState> = status.clone();
     let mut until = stop.clone();
     let web = tokio::spawn(server.serve(shown, async move { drop(until.wait_for(|s| *s).await) }));
-    let pipeline = run(RunOptions { config, settings, until_end: false, close: false, reconfigure: false, stop }, Arc::clone(&status));
+    let pipeline = run(
+        RunOptions {
+            config,
+            settings,
+            until_end: false,
+            close: false,
+            reconfigure: false,
+            stop,
+        },
+        Arc::clone(&status),
+    );
     let watcher = watch_it(options, status, handled, traffic, stop_all);
     let (ran, ()) = tokio::join!(pipeline, watcher);
     drop(web.await);

@@ -47,7 +47,11 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(terminal: bool) -> Screen {
-        Screen { terminal, drawn: 0, next: Duration::ZERO }
+        Screen {
+            terminal,
+            drawn: 0,
+            next: Duration::ZERO,
+        }
     }
 
     /// Shows how things stand, if it is time to.
@@ -80,7 +84,12 @@ impl Screen {
 }
 
 fn plain(lines: &[String]) -> String {
-    lines.iter().map(|l| l.trim()).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" | ")
+    lines
+        .iter()
+        .map(|l| l.trim())
+        .filter(|l| !l.is_empty())
+        .collect::<Vec<_>>()
+        .join(" | ")
 }
 
 fn value(status: &Status, rows: &[MetricRow], metric: &str, window: &str, product: &str) -> Option<f64> {
@@ -100,7 +109,10 @@ fn lines(status: &Status, traffic: &Traffic, since: Duration) -> Vec<String> {
     let rows = status.rows();
     let o = status.operational();
     let seconds = since.as_secs();
-    let watermark = o.watermark.filter(|w| *w != EventTime::MIN).and_then(|w| jiff::Timestamp::from_millisecond(w.0).ok());
+    let watermark = o
+        .watermark
+        .filter(|w| *w != EventTime::MIN)
+        .and_then(|w| jiff::Timestamp::from_millisecond(w.0).ok());
     let watermark = watermark.map_or_else(|| "-".to_owned(), |t| t.strftime("%H:%M:%S").to_string());
     let rejected: u64 = o.rejected_records.iter().sum();
     let sent = traffic.sent.load(Ordering::Relaxed);
@@ -119,7 +131,11 @@ fn lines(status: &Status, traffic: &Traffic, since: Duration) -> Vec<String> {
     products.dedup();
     let heads: Vec<String> = COLUMNS.iter().map(|(head, _, window, _)| format!("{head} {window}")).collect();
     if !products.is_empty() {
-        lines.push(format!("{:<10}{}", "product", heads.iter().map(|h| format!("{h:>20}")).collect::<String>()));
+        lines.push(format!(
+            "{:<10}{}",
+            "product",
+            heads.iter().map(|h| format!("{h:>20}")).collect::<String>()
+        ));
     }
     for product in products {
         let cells: String = COLUMNS
@@ -142,7 +158,11 @@ fn spikes(status: &Status, rows: &[MetricRow]) -> Vec<String> {
         .filter_map(|r| {
             let grouping = spec.groupings.get(r.grouping)?;
             let group = r.group.iter().map(|v| v.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ");
-            let place = if grouping.dimensions.is_empty() { "overall".to_owned() } else { group };
+            let place = if grouping.dimensions.is_empty() {
+                "overall".to_owned()
+            } else {
+                group
+            };
             Some(format!("SPIKE  {} +{:.1} points in {place}", r.label.as_deref()?, r.value? * 100.0))
         })
         .collect();

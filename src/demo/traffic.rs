@@ -25,12 +25,17 @@ pub(super) struct Traffic {
 }
 
 fn clock() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Traffic {
     pub(super) fn start(brokers: &str, rate: f64, seed: u64, partitions: u32, handled: Arc<AtomicU64>) -> Result<Traffic, PipelineError> {
-        let failed = |what: &str, error: &dyn std::fmt::Display| PipelineError { message: format!("{what}: {error}"), usage: false };
+        let failed = |what: &str, error: &dyn std::fmt::Display| PipelineError {
+            message: format!("{what}: {error}"),
+            usage: false,
+        };
         let options = Options {
             seed,
             start: clock() - HISTORY_MS,
@@ -40,7 +45,10 @@ impl Traffic {
             schedule: Some(Schedule::default()),
             ..Options::default()
         };
-        let generator = Generator::new(&options).map_err(|e| PipelineError { message: e.to_string(), usage: true })?;
+        let generator = Generator::new(&options).map_err(|e| PipelineError {
+            message: e.to_string(),
+            usage: true,
+        })?;
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("linger.ms", "5")
@@ -48,10 +56,21 @@ impl Traffic {
             .create()
             .map_err(|e| failed("the demo's producer cannot be made", &e))?;
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let running = Running { producer, stop: Arc::clone(&stop), sent: Arc::clone(&sent), handled };
-        let thread = std::thread::Builder::new().name("traffic".to_owned()).spawn(move || running.run(generator));
+        let running = Running {
+            producer,
+            stop: Arc::clone(&stop),
+            sent: Arc::clone(&sent),
+            handled,
+        };
+        let thread = std::thread::Builder::new()
+            .name("traffic".to_owned())
+            .spawn(move || running.run(generator));
         let thread = thread.map_err(|e| failed("the demo's producer cannot be started", &e))?;
-        Ok(Traffic { stop, sent, thread: Mutex::new(Some(thread)) })
+        Ok(Traffic {
+            stop,
+            sent,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     pub(super) fn stop(&self) {
@@ -79,7 +98,10 @@ impl Running {
                     break;
                 }
             }
-            let mut message = BaseRecord::<[u8], [u8]>::to(record.topic).partition(record.partition).timestamp(record.timestamp).key(record.key());
+            let mut message = BaseRecord::<[u8], [u8]>::to(record.topic)
+                .partition(record.partition)
+                .timestamp(record.timestamp)
+                .key(record.key());
             if let Some(value) = record.value() {
                 message = message.payload(value);
             }
@@ -100,7 +122,10 @@ impl Running {
 
     /// Whether a record is not to be sent yet.
     fn early(&self, timestamp: i64) -> bool {
-        let ahead = self.sent.load(Ordering::Relaxed).saturating_sub(self.handled.load(Ordering::Relaxed));
+        let ahead = self
+            .sent
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.handled.load(Ordering::Relaxed));
         timestamp > clock() || ahead >= AHEAD
     }
 }

@@ -23,9 +23,19 @@ impl Committer {
         let state = PartitionState::after_gap(Arc::clone(&self.plan), watermark, counters);
         let mut draft = self.log.draft()?;
         let end = to.max(committed);
-        draft.kind = Kind::Gap { gap: Gap { topic: partition.topic.to_string(), partition: partition.partition, from, to, reason: reason.to_owned() } };
-        let bytes = postcard::to_allocvec(&state.snapshot())
-            .map_err(|error| PipelineError { message: format!("a snapshot cannot be encoded: {error}"), usage: false })?;
+        draft.kind = Kind::Gap {
+            gap: Gap {
+                topic: partition.topic.to_string(),
+                partition: partition.partition,
+                from,
+                to,
+                reason: reason.to_owned(),
+            },
+        };
+        let bytes = postcard::to_allocvec(&state.snapshot()).map_err(|error| PipelineError {
+            message: format!("a snapshot cannot be encoded: {error}"),
+            usage: false,
+        })?;
         let at = SnapshotAt {
             topic: &partition.topic,
             partition: partition.partition,
@@ -49,6 +59,13 @@ impl Committer {
         self.log.commit(&draft).await?;
         self.stats.gaps += 1;
         self.stats.gap_records += to.saturating_sub(from).unsigned_abs();
-        Ok(Resume { state, read_from: end, needed_from: end, to: end, silent: None, expected: None })
+        Ok(Resume {
+            state,
+            read_from: end,
+            needed_from: end,
+            to: end,
+            silent: None,
+            expected: None,
+        })
     }
 }

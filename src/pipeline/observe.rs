@@ -44,7 +44,12 @@ impl Engine {
         let watermark = self.live_watermark();
         let clock = now();
         let statuses = self.board.lanes();
-        let slowest = self.lanes.values().filter(|l| !l.idle).min_by_key(|l| l.watermark).map(|l| l.partition.clone());
+        let slowest = self
+            .lanes
+            .values()
+            .filter(|l| !l.idle)
+            .min_by_key(|l| l.watermark)
+            .map(|l| l.partition.clone());
         let partitions: Vec<PartitionStatus> = statuses
             .iter()
             .map(|lane| {
@@ -77,7 +82,10 @@ impl Engine {
             sum
         });
         let per_table = |counts: &std::collections::BTreeMap<String, u64>| {
-            TABLES.iter().map(|t| (*t, counts.get(*t).copied().unwrap_or(0))).collect::<Vec<_>>()
+            TABLES
+                .iter()
+                .map(|t| (*t, counts.get(*t).copied().unwrap_or(0)))
+                .collect::<Vec<_>>()
         };
         let commits = &self.committer.stats;
         let queued: u64 = stats.partitions.values().map(|p| p.queued_bytes).sum();
@@ -120,7 +128,10 @@ impl Engine {
                 ("tickets", tracked[1] as u64 * 120),
                 ("journeys", tracked[2] as u64 * 120),
                 ("event_ids", tracked[3] as u64 * 90),
-                ("panes", (self.committer.merger.committed().groups() + self.uncommitted.groups()) as u64 * 2_048),
+                (
+                    "panes",
+                    (self.committer.merger.committed().groups() + self.uncommitted.groups()) as u64 * 2_048,
+                ),
                 ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
             ],
             queue_fill: queued as f64 / (64u64 << 20) as f64,

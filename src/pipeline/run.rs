@@ -73,7 +73,11 @@ pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<
             }
         }
         // Only what goes wrong again and again right after the start is slowed down.
-        pause = if begun.elapsed() > Duration::from_secs(60) { Duration::from_millis(200) } else { (pause * 2).min(Duration::from_secs(30)) };
+        pause = if begun.elapsed() > Duration::from_secs(60) {
+            Duration::from_millis(200)
+        } else {
+            (pause * 2).min(Duration::from_secs(30))
+        };
         tokio::time::sleep(pause).await;
     }
 }
@@ -86,7 +90,10 @@ pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
             message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
             usage: true,
         }),
-        None => Err(PipelineError { message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(), usage: true }),
+        None => Err(PipelineError {
+            message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
+            usage: true,
+        }),
     }
 }
 
@@ -113,7 +120,9 @@ impl<'a> Session<'a> {
     async fn run(options: &'a mut RunOptions, status: &'a Status) -> Result<Ended, PipelineError> {
         let output = local_output(&options.config)?.to_owned();
         let settings = options.settings.clone();
-        let found = tokio::task::spawn_blocking(move || connect(&settings)).await.map_err(|e| failed(e.to_string()))??;
+        let found = tokio::task::spawn_blocking(move || connect(&settings))
+            .await
+            .map_err(|e| failed(e.to_string()))??;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
@@ -131,13 +140,23 @@ impl<'a> Session<'a> {
             return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
         }
         let merger = recover::merger(&plan, &*store, &recovered).await?;
-        let committer =
-            Committer { plan: Arc::clone(&plan), log, merger, tables: table_options(&options.config), stats: CommitStats::default(), starts_again: false };
+        let committer = Committer {
+            plan: Arc::clone(&plan),
+            log,
+            merger,
+            tables: table_options(&options.config),
+            stats: CommitStats::default(),
+            starts_again: false,
+        };
         let engine = start_engine(options, committer, &plan)?;
         let (sender, events) = std::sync::mpsc::channel();
         let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
         let identity = &engine.committer.log.state().identity;
-        let expected = identity.topics.iter().flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition))).collect();
+        let expected = identity
+            .topics
+            .iter()
+            .flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition)))
+            .collect();
         let mut session = Session {
             options,
             status,
@@ -155,7 +174,11 @@ impl<'a> Session<'a> {
             finished: false,
         };
         let ended = session.serve(forward(events)?).await;
-        let again = ended.as_ref().err().filter(|_| session.engine.committer.starts_again).map(ToString::to_string);
+        let again = ended
+            .as_ref()
+            .err()
+            .filter(|_| session.engine.committer.starts_again)
+            .map(ToString::to_string);
         session.source.stop();
         match (ended, again) {
             (_, Some(why)) => Ok(Ended::Again(why)),
@@ -186,7 +209,10 @@ impl<'a> Session<'a> {
                 _ = tick.tick() => self.tick().await?,
                 _ = stop.wait_for(|stop| *stop), if self.stopping.is_none() => self.begin_to_stop().await?,
             }
-            if self.stopping.is_some_and(|since| since.elapsed() > self.options.config.shutdown_timeout) {
+            if self
+                .stopping
+                .is_some_and(|since| since.elapsed() > self.options.config.shutdown_timeout)
+            {
                 tracing::warn!("the group was not left within runtime.shutdown_timeout; what was handled is committed all the same");
                 return Ok(self.done());
             }
@@ -201,7 +227,11 @@ impl<'a> Session<'a> {
         self.stopping = Some(Instant::now());
         self.status.set_ready(Err("stopping".to_owned()));
         if !self.finished {
-            self.commit(DrainOrder { snapshots: true, ..DrainOrder::default() }).await?;
+            self.commit(DrainOrder {
+                snapshots: true,
+                ..DrainOrder::default()
+            })
+            .await?;
         }
         self.source.stop();
         Ok(())
@@ -210,8 +240,12 @@ impl<'a> Session<'a> {
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
         self.engine.commit(order).await?;
         let log = self.engine.committer.log.state();
-        let positions: Vec<(PartitionRef, i64)> =
-            self.engine.lanes.keys().filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to))).collect();
+        let positions: Vec<(PartitionRef, i64)> = self
+            .engine
+            .lanes
+            .keys()
+            .filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to)))
+            .collect();
         self.source.report_positions(&positions);
         Ok(())
     }
@@ -223,7 +257,12 @@ impl<'a> Session<'a> {
         if self.options.until_end && self.all_here() && self.engine.all_done() {
             self.finished = true;
             let close = self.options.close;
-            self.commit(DrainOrder { snapshots: !close, close, ..DrainOrder::default() }).await?;
+            self.commit(DrainOrder {
+                snapshots: !close,
+                close,
+                ..DrainOrder::default()
+            })
+            .await?;
             return self.begin_to_stop().await;
         }
         if self.engine.commit_due() {
@@ -277,7 +316,11 @@ impl<'a> Session<'a> {
             SourceEvent::Started(started) => self.started(started)?,
             SourceEvent::Revoked { partitions, reply, .. } => {
                 // Files mix partitions, so everything is committed, not only what leaves.
-                self.commit(DrainOrder { snapshots: true, ..DrainOrder::default() }).await?;
+                self.commit(DrainOrder {
+                    snapshots: true,
+                    ..DrainOrder::default()
+                })
+                .await?;
                 self.engine.remove(&partitions);
                 self.failures.retain(|p, _| !partitions.contains(p));
                 reply.send(());
@@ -285,7 +328,9 @@ impl<'a> Session<'a> {
             SourceEvent::Lost(partitions) => {
                 if self.stopping.is_none() {
                     let lost = partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                    return Ok(Some(Ended::Again(format!("the consumer group took {lost} away without notice; what was not committed is discarded"))));
+                    return Ok(Some(Ended::Again(format!(
+                        "the consumer group took {lost} away without notice; what was not committed is discarded"
+                    ))));
                 }
                 self.engine.remove(&partitions);
             }
@@ -333,7 +378,10 @@ impl<'a> Session<'a> {
         }
         for Started { partition, reader, .. } in started {
             let Some(resume) = self.resumes.remove(&partition) else { continue };
-            let stop = self.options.until_end.then(|| self.ends.get(&partition).copied().unwrap_or(resume.to).max(resume.to));
+            let stop = self
+                .options
+                .until_end
+                .then(|| self.ends.get(&partition).copied().unwrap_or(resume.to).max(resume.to));
             self.engine.add(partition, reader, resume, stop);
         }
         Ok(())
@@ -364,7 +412,12 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
         bytes: config.output.target_file_size,
     };
     let prometheus = &config.prometheus;
-    let live = Live::new(Arc::clone(plan), &prometheus.windows, prometheus.windows_named, &prometheus.groupings);
+    let live = Live::new(
+        Arc::clone(plan),
+        &prometheus.windows,
+        prometheus.windows_named,
+        &prometheus.groupings,
+    );
     Engine::start(committer, &workers, rules, Some(live))
 }
 
@@ -393,19 +446,36 @@ fn resolve_topics(settings: &Settings, start: config::Start, mut topics: Vec<Pro
     }
     if topics.is_empty() {
         let found = settings.topics.join(", ");
-        return Err(failed(format!("kafka.topics: no topic matches {found}: create one, or correct the expression")));
+        return Err(failed(format!(
+            "kafka.topics: no topic matches {found}: create one, or correct the expression"
+        )));
     }
     topics.sort_by(|a, b| a.name.cmp(&b.name));
     let mut resolved = Vec::new();
     for topic in topics {
-        let refs: Vec<PartitionRef> = topic.partitions.iter().map(|(p, _)| PartitionRef::new(topic.name.as_str(), *p)).collect();
+        let refs: Vec<PartitionRef> = topic
+            .partitions
+            .iter()
+            .map(|(p, _)| PartitionRef::new(topic.name.as_str(), *p))
+            .collect();
         let starts: Vec<i64> = match start {
             config::Start::Earliest => topic.partitions.iter().map(|(_, marks)| marks.low).collect(),
             config::Start::Latest => topic.partitions.iter().map(|(_, marks)| marks.high).collect(),
             config::Start::At(time) => offsets_at(settings, &refs, time.0, CONNECT)?,
         };
-        let partitions = refs.iter().zip(starts).map(|(p, start)| PartitionStart { partition: p.partition, start }).collect();
-        resolved.push(Topic { topic: topic.name, id: None, partitions });
+        let partitions = refs
+            .iter()
+            .zip(starts)
+            .map(|(p, start)| PartitionStart {
+                partition: p.partition,
+                start,
+            })
+            .collect();
+        resolved.push(Topic {
+            topic: topic.name,
+            id: None,
+            partitions,
+        });
     }
     Ok(resolved)
 }

@@ -35,8 +35,16 @@ pub struct Status {
 impl Status {
     /// A pipeline that is starting.
     pub(crate) fn new(spec: &Spec, max_series: usize) -> Result<Status, PipelineError> {
-        let state = State { unready: Some("starting: state is being restored from the commit log".to_owned()), ..State::default() };
-        Ok(Status { spec: spec.clone(), page: Page::new(spec, families(), max_series)?, state: RwLock::new(state), started: now() })
+        let state = State {
+            unready: Some("starting: state is being restored from the commit log".to_owned()),
+            ..State::default()
+        };
+        Ok(Status {
+            spec: spec.clone(),
+            page: Page::new(spec, families(), max_series)?,
+            state: RwLock::new(state),
+            started: now(),
+        })
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -107,7 +115,11 @@ impl Status {
 
 impl HttpState for Status {
     fn page(&self) -> Result<Page, String> {
-        if self.read(|s| s.restored) { Ok(self.page.clone()) } else { Err("state is being restored from the commit log".to_owned()) }
+        if self.read(|s| s.restored) {
+            Ok(self.page.clone())
+        } else {
+            Err("state is being restored from the commit log".to_owned())
+        }
     }
 
     fn healthy(&self) -> Result<(), String> {
@@ -146,6 +158,15 @@ impl HttpState for Status {
     }
 
     fn metrics_json(&self) -> Value {
-        self.read(|s| metrics_json(&self.spec, &Live { rows: &s.rows, watermark: s.operational.watermark, caught_up: s.operational.caught_up }))
+        self.read(|s| {
+            metrics_json(
+                &self.spec,
+                &Live {
+                    rows: &s.rows,
+                    watermark: s.operational.watermark,
+                    caught_up: s.operational.caught_up,
+                },
+            )
+        })
     }
 }

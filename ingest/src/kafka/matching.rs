@@ -40,7 +40,10 @@ pub fn matching(settings: &Settings, limit: Duration) -> Result<Vec<ProbedTopic>
         if !expressions.iter().any(|expression| expression.is_match(&name)) {
             continue;
         }
-        let mut topic = ProbedTopic { name, partitions: Vec::new() };
+        let mut topic = ProbedTopic {
+            name,
+            partitions: Vec::new(),
+        };
         for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             let partition = PartitionRef::new(topic.name.as_str(), partition);
             let marks = cluster::watermarks(&consumer, &partition, limit);
@@ -61,16 +64,22 @@ pub fn offsets_at(settings: &Settings, partitions: &[PartitionRef], time: i64, l
     let failed = |error: &rdkafka::error::KafkaError| unanswered("which offsets a time has", error);
     let mut query = TopicPartitionList::new();
     for PartitionRef { topic, partition } in partitions {
-        query.add_partition_offset(topic, *partition, Offset::Offset(time)).map_err(|e| failed(&e))?;
+        query
+            .add_partition_offset(topic, *partition, Offset::Offset(time))
+            .map_err(|e| failed(&e))?;
     }
     let answer = consumer.offsets_for_times(query, limit).map_err(|e| failed(&e))?;
     partitions
         .iter()
         .map(|partition| {
-            let found = answer.find_partition(&partition.topic, partition.partition).map(|element| element.offset());
+            let found = answer
+                .find_partition(&partition.topic, partition.partition)
+                .map(|element| element.offset());
             match found {
                 Some(Offset::Offset(offset)) => Ok(offset),
-                _ => cluster::watermarks(&consumer, partition, limit).map(|marks| marks.high).map_err(|e| failed(&e)),
+                _ => cluster::watermarks(&consumer, partition, limit)
+                    .map(|marks| marks.high)
+                    .map_err(|e| failed(&e)),
             }
         })
         .collect()
