@@ -177,3 +177,57 @@ impl Revisions {
         revision
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(value: f64) -> MetricRow {
+        MetricRow {
+            window: 0,
+            window_start: EventTime(0),
+            window_end: EventTime(60_000),
+            grouping: 0,
+            group: Arc::from([]),
+            metric: "users",
+            stat: "value",
+            label: None,
+            value: Some(value),
+            lower: None,
+            upper: None,
+            n: 1,
+            numerator: Some(1),
+            denominator: Some(1),
+            revision: 0,
+        }
+    }
+
+    fn revisions(rows: &[MetricRow]) -> Vec<(Option<f64>, u32)> {
+        rows.iter().map(|r| (r.value, r.revision)).collect()
+    }
+
+    #[test]
+    fn a_row_that_vanished_goes_on_counting_when_it_returns() {
+        let mut counts = Revisions::default();
+        assert_eq!(revisions(&counts.correct(vec![row(1.0)], vec![])), [(None, 1)]);
+        assert_eq!(revisions(&counts.correct(vec![], vec![])), []);
+        assert_eq!(revisions(&counts.correct(vec![], vec![row(1.0)])), [(Some(1.0), 2)]);
+        assert_eq!(revisions(&counts.correct(vec![row(1.0)], vec![row(1.0)])), []);
+        assert_eq!(revisions(&counts.correct(vec![row(1.0)], vec![row(3.0)])), [(Some(3.0), 3)]);
+    }
+
+    #[test]
+    fn a_row_that_was_never_published_is_new_and_then_counts() {
+        let mut counts = Revisions::default();
+        assert_eq!(revisions(&counts.correct(vec![], vec![row(1.0)])), [(Some(1.0), 0)]);
+        assert_eq!(revisions(&counts.correct(vec![row(1.0)], vec![row(2.0)])), [(Some(2.0), 1)]);
+    }
+
+    #[test]
+    fn keys_are_restored_only_where_their_names_are_known() {
+        let key = RowKey::of(&row(1.0));
+        assert_eq!(RowKey::restore(key.state()), Some(key.clone()));
+        let stat = "p50".to_owned();
+        assert_eq!(RowKey::restore(RowKeyState { stat, ..key.state() }), None);
+    }
+}
