@@ -106,10 +106,10 @@ impl Draft {
             id: format!("e{place}-{}", random.next()),
             user: format!("u{}", random.below(40)),
             attempt: format!("a{place}-{}", random.below(60)),
-            product: random.pick(&["app", "site", "kiosk", "till"]),
+            product: random.pick(&["app", "app", "app", "site", "kiosk", "till"]),
             platform: random.pick(&["ios", "web", "android"]),
             task: random.pick(&["search", "pay"]),
-            choice: random.below(14),
+            choice: random.below(16),
             number: random.between(0, 10),
         }
     }
@@ -124,6 +124,16 @@ impl Draft {
         }
     }
 
+    /// A click of a user, of rage or not.
+    pub(crate) fn click(random: &mut Random, time: EventTime, user: u64, rage: bool) -> Draft {
+        Draft {
+            user: format!("u{user}"),
+            choice: 7,
+            number: if rage { 3 } else { 2 },
+            ..Draft::random(random, time, 9)
+        }
+    }
+
     pub(crate) fn event(&self) -> Event<'_> {
         let (task, attempt_id) = (self.task, self.attempt.as_str());
         let effort = Effort {
@@ -133,7 +143,7 @@ impl Draft {
         };
         let body = match self.choice {
             0 | 1 => Body::TaskStarted { task, attempt_id },
-            2..=4 => Body::TaskFinished {
+            2..=4 | 14.. => Body::TaskFinished {
                 task,
                 attempt_id: &self.id,
                 success: self.number > 3,
@@ -181,7 +191,7 @@ impl Draft {
                 currency: (self.number > 4).then_some("EUR"),
             },
             12 => Body::Churned { reason: None },
-            _ => Body::Feedback {
+            13 => Body::Feedback {
                 text: None,
                 sentiment_micros: Some(self.number * 200_000 - 1_000_000),
                 touchpoint: Some("shop"),
