@@ -44,7 +44,7 @@ fn again<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
     fn merging_is_associative_and_commutative_and_has_an_identity(seed: u64, max_groups in 1..5_usize) {
@@ -139,6 +139,9 @@ proptest! {
                 Step::Publish(watermark) => merger.skip_to(watermark),
             }
             waiting += usize::from(merger.has_corrections());
+            if !random.chance(30) {
+                continue;
+            }
             let bytes = postcard::to_stdvec(&merger.state()).unwrap();
             let state: MergerState<'_> = postcard::from_bytes(&bytes).unwrap();
             prop_assert_eq!(&state, &merger.state());
