@@ -296,21 +296,24 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self) {
-        let rows = tokio::task::block_in_place(|| self.engine.live_snapshot());
+        let lanes = self.engine.board.lanes();
+        let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
         let operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
-        let rows = rows.map(|snapshot| {
-            let rows = snapshot.rows.clone();
+        // Business gauges would lie while what they are made of is not all there yet.
+        let mut rows = None;
+        if replaying || lanes.is_empty() {
+            self.status.page().withdraw();
+        } else if let Some(snapshot) = tokio::task::block_in_place(|| self.engine.live_snapshot()) {
+            rows = Some(snapshot.rows.clone());
             self.status.page().publish(snapshot);
-            rows
-        });
+        }
         self.status.show(rows, operational);
         self.status.restored();
-        let failure = self.failures.iter().next().map(|(_, why)| why.clone());
+        let failure = self.failures.values().next().cloned();
         self.status.set_unhealthy(failure.clone());
-        let replaying = self.engine.board.lanes().iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
         self.status.set_ready(match failure {
             Some(why) => Err(why),
-            None if self.engine.lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
         });
