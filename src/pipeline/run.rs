@@ -46,6 +46,8 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// How long the brokers may take to answer at start.
 const CONNECT: Duration = Duration::from_secs(15);
 const BATCH: usize = 1024;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -63,23 +65,37 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = SHORTEST_PAUSE;
+    let mut served = false;
     loop {
         let begun = Instant::now();
-        match Session::run(&mut options, &status).await? {
-            Ended::Done(summary) => return Ok(summary),
-            Ended::Again(why) => {
-                tracing::warn!("{why}; going on from the commit log");
-                status.starting(&why);
-            }
-        }
-        // Only what goes wrong again and again right after the start is slowed down.
-        pause = if begun.elapsed() > Duration::from_secs(60) {
-            Duration::from_millis(200)
-        } else {
-            (pause * 2).min(Duration::from_secs(30))
+        let settings = options.settings.clone();
+        let found = tokio::task::spawn_blocking(move || connect(&settings))
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        let again = match found {
+            Ok(found) => match Session::run(&mut options, &status, found).await? {
+                Ended::Done(summary) => return Ok(summary),
+                Ended::Again(why) => why,
+            },
+            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
+            Err(error) if served => error.message,
+            Err(error) => return Err(error),
         };
-        tokio::time::sleep(pause).await;
+        served = true;
+        tracing::warn!("{again}; going on from the commit log");
+        status.starting(&again);
+        // Only what goes wrong again and again is slowed down.
+        pause = if begun.elapsed() > Duration::from_secs(60) {
+            SHORTEST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
+        let mut stop = options.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => (),
+            _ = stop.wait_for(|stop| *stop) => return Ok(None),
+        }
     }
 }
 
@@ -118,12 +134,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn run(options: &'a mut RunOptions, status: &'a Status) -> Result<Ended, PipelineError> {
+    async fn run(options: &'a mut RunOptions, status: &'a Status, found: Probe) -> Result<Ended, PipelineError> {
         let output = local_output(&options.config)?.to_owned();
-        let settings = options.settings.clone();
-        let found = tokio::task::spawn_blocking(move || connect(&settings))
-            .await
-            .map_err(|e| failed(e.to_string()))??;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
