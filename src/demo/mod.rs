@@ -77,7 +77,7 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         url = "file://{}"
         commit_interval = "20s"
         [time]
-        lateness = "10s"
+        lateness = "1m"
         idle_after = "5s"
         [http]
         listen = "{}"

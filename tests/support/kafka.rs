@@ -1,6 +1,6 @@
 //! A real Apache Kafka for tests: one KRaft node on free ports of the loopback interface, with its data in a temporary directory.
 //!
-//! `PLAINTEXT` clients are super users; the `SECURE` listener (TLS and SCRAM) knows `alice`, who may only do what ACLs grant. The broker runs
+//! Nothing is deleted by age unless a topic says so, since records of tests may be of any time. `PLAINTEXT` clients are super users; the `SECURE` listener (TLS and SCRAM) knows `alice`, who may only do what ACLs grant. The broker runs
 //! under a shell that waits on a pipe from this process, so it ends when the test process does, however that comes about.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -331,6 +331,7 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.backoff.ms=500
+log.retention.ms=-1
 log.retention.check.interval.ms=1000
 num.network.threads=2
 num.io.threads=4

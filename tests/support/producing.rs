@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Message as _};
 
 use crate::reading::Seen;
 
@@ -41,8 +41,23 @@ impl Message {
     }
 }
 
+/// Fails the test that polls or flushes when a message is not delivered.
+pub struct Strict;
+
+impl ClientContext for Strict {}
+
+impl ProducerContext for Strict {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            panic!("{}[{}] does not take a message: {error}", message.topic(), message.partition());
+        }
+    }
+}
+
 /// A producer that acknowledges nothing before the broker has it.
-pub fn producer(bootstrap: &str, properties: &[(&str, &str)]) -> BaseProducer {
+pub fn producer(bootstrap: &str, properties: &[(&str, &str)]) -> BaseProducer<Strict> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", bootstrap)
@@ -52,18 +67,18 @@ pub fn producer(bootstrap: &str, properties: &[(&str, &str)]) -> BaseProducer {
     for (key, value) in properties {
         config.set(*key, *value);
     }
-    config.create().expect("a producer")
+    config.create_with_context(Strict).expect("a producer")
 }
 
 /// A producer with a transaction id, ready to begin.
-pub fn transactional(bootstrap: &str, id: &str) -> BaseProducer {
+pub fn transactional(bootstrap: &str, id: &str) -> BaseProducer<Strict> {
     let producer = producer(bootstrap, &[("transactional.id", id)]);
     producer.init_transactions(Duration::from_secs(30)).expect("transactions");
     producer
 }
 
 /// Sends them and waits until the broker has them.
-pub fn produce(producer: &BaseProducer, topic: &str, partition: i32, messages: &[Message]) {
+pub fn produce(producer: &BaseProducer<Strict>, topic: &str, partition: i32, messages: &[Message]) {
     for message in messages {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
         record.key = message.key.as_deref();

@@ -183,11 +183,14 @@ fn poll_main_queue(consumer: &BaseConsumer<Context>, stop: &AtomicBool, patience
     let context = Arc::clone(consumer.context());
     let _ = context.poller.set(std::thread::current().id());
     let mut leave_by = None;
+    let mut strayed = false;
     loop {
         match consumer.poll(POLL) {
             None => {}
+            Some(Ok(_)) if strayed => {}
             Some(Ok(message)) => {
                 use rdkafka::Message;
+                strayed = true;
                 let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
                 // It would be lost to the partition's reader, so nothing read from here on can be trusted.
                 context.fail(

@@ -86,6 +86,7 @@ impl Settings {
             .set_log_level(RDKafkaLogLevel::Info)
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "tidegauge");
+        config.set("linger.ms", "20").set("compression.type", "zstd");
         let consumer_only = |key: &str| CONSUMER_DEFAULTS.iter().any(|(default, _)| *default == key) || CONSUMER_PROPERTIES.contains(&key);
         for (key, value) in self.client.iter().chain(&self.security).filter(|(key, _)| !consumer_only(key)) {
             config.set(key, value);
