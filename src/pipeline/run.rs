@@ -446,6 +446,7 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
         &prometheus.windows,
         prometheus.windows_named,
         &prometheus.groupings,
+        prometheus.max_series,
     );
     Engine::start(committer, &workers, rules, Some(live))
 }
