@@ -80,8 +80,7 @@ kafka.security.tls.ca = "{}"
     };
     both(&place("looking-glass"), &["kafka.security", "sasl.password"]);
     let place = place(PASSWORD);
-    // Kafka does not tell users of topics that they may not see.
-    both(&place, &["topic \"guarded\" does not exist, or this user may not see it", "grant DESCRIBE"]);
+    both(&place, &["topic \"guarded\"", "grant READ and DESCRIBE"]);
 
     let allow = |arguments: &[&str]| {
         let user = format!("User:{USER}");

@@ -9,6 +9,7 @@ use crate::service::run;
 
 const FIVE: &str = r#"[kafka]
 brokers = "broker-1"
+start = "yesterday"
 isolation = "read_comitted"
 
 [output]
@@ -27,21 +28,21 @@ fn five_mistakes_are_told_at_once_and_nothing_is_started() {
     let file = path.to_str().unwrap();
     let expected = [
         "5 mistakes",
-        "wrong.toml:2",
         "wrong.toml:3",
+        "wrong.toml:4",
         "read_committed",
-        "wrong.toml:6",
         "wrong.toml:7",
+        "wrong.toml:8",
         "commit_interval",
-        "wrong.toml:10",
-        "120s",
+        "wrong.toml:11",
+        "2m",
     ];
     run(&["run", "-c", file]).assert(2, &expected);
     run(&["check", "-c", file]).assert(2, &expected);
     let said = run(&["check", "-c", file, "--json"]);
     said.assert(2, &[]);
     let lines: Vec<_> = said.json()["mistakes"].as_array().unwrap().iter().map(|m| m["line"].as_u64().unwrap()).collect();
-    assert_eq!(lines, [2, 3, 6, 7, 10]);
+    assert_eq!(lines, [3, 4, 7, 8, 11]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only the file itself is there");
 }
 

@@ -141,7 +141,7 @@ fn a_disk_that_becomes_read_only_is_waited_for_and_nothing_is_lost() {
         let id = service.id().to_string();
         let script = r#"for try in 1 2 3 4 5 6 7 8 9 10; do mount -o "remount,$1" "$2" && exit 0; sleep 0.2; done; exit 1"#;
         let done = Command::new("nsenter")
-            .args(["-t", &id, "-U", "--preserve-credentials", "-m", "sh", "-c", script, "sh", mode])
+            .args(["-t", &id, "-m", "sh", "-c", script, "sh", mode])
             .arg(inside)
             .status();
         assert!(done.unwrap().success());
