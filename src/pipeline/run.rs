@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Probe, ProbedTopic, Settings, matching, offsets_at, probe};
-use tidegauge_ingest::source::{Offered, PartitionRef, Source, SourceEvent, Start, Started};
+use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer, Trouble};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
+use super::lane::LaneError;
 use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
@@ -45,6 +46,8 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// How long the brokers may take to answer at start.
 const CONNECT: Duration = Duration::from_secs(15);
 const BATCH: usize = 1024;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -62,23 +65,37 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = SHORTEST_PAUSE;
+    let mut served = false;
     loop {
         let begun = Instant::now();
-        match Session::run(&mut options, &status).await? {
-            Ended::Done(summary) => return Ok(summary),
-            Ended::Again(why) => {
-                tracing::warn!("{why}; going on from the commit log");
-                status.starting(&why);
-            }
-        }
-        // Only what goes wrong again and again right after the start is slowed down.
-        pause = if begun.elapsed() > Duration::from_secs(60) {
-            Duration::from_millis(200)
-        } else {
-            (pause * 2).min(Duration::from_secs(30))
+        let settings = options.settings.clone();
+        let found = tokio::task::spawn_blocking(move || connect(&settings))
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        let again = match found {
+            Ok(found) => match Session::run(&mut options, &status, found).await? {
+                Ended::Done(summary) => return Ok(summary),
+                Ended::Again(why) => why,
+            },
+            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
+            Err(error) if served => error.message,
+            Err(error) => return Err(error),
         };
-        tokio::time::sleep(pause).await;
+        served = true;
+        tracing::warn!("{again}; going on from the commit log");
+        status.starting(&again);
+        // Only what goes wrong again and again is slowed down.
+        pause = if begun.elapsed() > Duration::from_secs(60) {
+            SHORTEST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
+        let mut stop = options.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => (),
+            _ = stop.wait_for(|stop| *stop) => return Ok(None),
+        }
     }
 }
 
@@ -117,12 +134,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn run(options: &'a mut RunOptions, status: &'a Status) -> Result<Ended, PipelineError> {
+    async fn run(options: &'a mut RunOptions, status: &'a Status, found: Probe) -> Result<Ended, PipelineError> {
         let output = local_output(&options.config)?.to_owned();
-        let settings = options.settings.clone();
-        let found = tokio::task::spawn_blocking(move || connect(&settings))
-            .await
-            .map_err(|e| failed(e.to_string()))??;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
@@ -134,8 +147,14 @@ impl<'a> Session<'a> {
             ..Options::default()
         };
         let genesis = Genesis::new(found.cluster_id.clone(), topics, spec)?;
-        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis, log_options).await?;
+        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis.clone(), log_options).await?;
         log.clear_abandoned().await?;
+        if let Some(differences) = &recovered.differences {
+            tracing::info!("a new epoch begins: {differences}");
+            super::epoch::open(&mut log, &plan, genesis).await?;
+            options.reconfigure = false;
+            return Ok(Ended::Again("a new epoch was opened".to_owned()));
+        }
         if log.state().closed.is_some() {
             return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
         }
@@ -200,12 +219,16 @@ impl<'a> Session<'a> {
                     None => return Ok(Ended::Again("the Kafka client ended before its time".to_owned())),
                 },
                 Some(Report::Failed(partition, error)) = self.engine.reports.recv() => {
-                    if let super::lane::LaneError::Table(error) = error {
-                        return Err(error.into());
+                    match error {
+                        LaneError::Table(error) => return Err(error.into()),
+                        LaneError::DeadLetter(error) => return Err(error.into()),
+                        // The rebalance that takes it away is about to be heard of.
+                        LaneError::Read(ReadError::Revoked { .. }) => (),
+                        error => {
+                            tracing::error!(%partition, %error, "a partition is stopped");
+                            self.failures.insert(partition, error.to_string());
+                        }
                     }
-                    tracing::error!(%partition, %error, "a partition is stopped");
-                    self.engine.remove(std::slice::from_ref(&partition));
-                    self.failures.insert(partition, error.to_string());
                 },
                 _ = tick.tick() => self.tick().await?,
                 _ = stop.wait_for(|stop| *stop), if self.stopping.is_none() => self.begin_to_stop().await?,
@@ -228,8 +251,11 @@ impl<'a> Session<'a> {
         self.stopping = Some(Instant::now());
         self.status.set_ready(Err("stopping".to_owned()));
         if !self.finished {
+            // Everything is given up in the same moment, so that nothing is handled after the last commit.
+            let release = self.engine.lanes.keys().cloned().collect();
             self.commit(DrainOrder {
                 snapshots: true,
+                release,
                 ..DrainOrder::default()
             })
             .await?;
@@ -256,14 +282,12 @@ impl<'a> Session<'a> {
     }
 
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        // Also of those that this commit gives up.
+        let partitions: Vec<PartitionRef> = self.engine.lanes.keys().cloned().collect();
         self.commit_or_tell(order).await?;
         let log = self.engine.committer.log.state();
-        let positions: Vec<(PartitionRef, i64)> = self
-            .engine
-            .lanes
-            .keys()
-            .filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to)))
-            .collect();
+        let position = |p: PartitionRef| log.position(&p.topic, p.partition).map(|at| (p.clone(), at.newest.to));
+        let positions: Vec<(PartitionRef, i64)> = partitions.into_iter().filter_map(position).collect();
         self.source.report_positions(&positions);
         Ok(())
     }
@@ -302,18 +326,21 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self) {
-        let rows = tokio::task::block_in_place(|| self.engine.live_snapshot());
+        let lanes = self.engine.board.lanes();
+        let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
         let mut operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
-        let rows = rows.map(|snapshot| {
-            let rows = snapshot.rows.clone();
+        // Business gauges would lie while what they are made of is not all there yet.
+        let mut rows = None;
+        if replaying || lanes.is_empty() {
+            self.status.page().withdraw();
+        } else if let Some(snapshot) = tokio::task::block_in_place(|| self.engine.live_snapshot()) {
+            rows = Some(snapshot.rows.clone());
             self.status.page().publish(snapshot);
-            rows
-        });
-        let failure = self.failures.iter().next().map(|(_, why)| why.clone());
-        let replaying = self.engine.board.lanes().iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
+        }
+        let failure = self.failures.values().next().cloned();
         let ready = match failure.clone() {
             Some(why) => Err(why),
-            None if self.engine.lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
         };
@@ -335,13 +362,16 @@ impl<'a> Session<'a> {
             }
             SourceEvent::Started(started) => self.started(started)?,
             SourceEvent::Revoked { partitions, reply, .. } => {
-                // Files mix partitions, so everything is committed, not only what leaves.
-                self.commit(DrainOrder {
-                    snapshots: true,
-                    ..DrainOrder::default()
-                })
-                .await?;
-                self.engine.remove(&partitions);
+                // Files mix partitions, so everything is committed, not only what leaves. After the last commit there is nothing left to do.
+                if self.stopping.is_none() {
+                    let release: Arc<[PartitionRef]> = partitions.as_slice().into();
+                    self.commit(DrainOrder {
+                        snapshots: true,
+                        release,
+                        ..DrainOrder::default()
+                    })
+                    .await?;
+                }
                 self.failures.retain(|p, _| !partitions.contains(p));
                 reply.send(());
             }
@@ -352,7 +382,6 @@ impl<'a> Session<'a> {
                         "the consumer group took {lost} away without notice; what was not committed is discarded"
                     ))));
                 }
-                self.engine.remove(&partitions);
             }
             SourceEvent::Error(error) if error.fatal => return Err(error.into()),
             SourceEvent::Error(error) => tracing::warn!("{error}"),
