@@ -69,7 +69,7 @@ fn every_golden_case_matches_through_replay() {
 fn a_batch_size_of_one_and_many_commits_change_no_row() {
     for name in CASES {
         let output = tempfile::tempdir().unwrap();
-        let summary = run(name, case(name).join("records"), output.path(), 1, 300).unwrap();
+        let summary = run(name, case(name).join("records"), output.path(), 1, 1_500).unwrap();
         check(name, &summary, output.path());
     }
 }

@@ -96,6 +96,7 @@ impl Attempts {
         self.table.len()
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the fields of an entry")]
     fn add(&mut self, id: &str, user: &str, at: EventTime, tuple: TupleId, errors: u32, phase: Phase, timeout: Millis) {
         let ids = [id.as_bytes(), user.as_bytes()].concat().into_boxed_slice();
         let slot = self.table.insert(Attempt {

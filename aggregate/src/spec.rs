@@ -15,6 +15,9 @@ pub const OVERALL: &str = "overall";
 /// Value of every dimension of the group that takes what is beyond a bound.
 pub const OTHER: &str = "__other__";
 
+/// Most attribute dimensions that a specification may use: their values live on the stack while a record is handled.
+pub const MAX_ATTRIBUTE_DIMENSIONS: usize = 16;
+
 /// One dimension of a grouping.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dimension {

@@ -3,8 +3,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Most attribute dimensions that a specification may use; their values live on the stack while a record is handled.
-pub(crate) const MAX_ATTRIBUTE_DIMENSIONS: usize = 16;
+pub(crate) use crate::spec::MAX_ATTRIBUTE_DIMENSIONS;
 
 /// Length byte of a null; every dimension value is at most 128 bytes long.
 const NULL: u8 = u8::MAX;

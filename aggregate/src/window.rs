@@ -52,6 +52,7 @@ impl<T> Folded<T> {
 
 /// Folds the groups of one grouping over the panes of `[start, end)`. The result is the same whatever the order of panes: a group stays
 /// under its own name when its hash is below every pane's cut and among the `max_groups` lowest.
+#[allow(clippy::too_many_arguments, reason = "a range of panes and what to do with them")]
 pub(crate) fn fold<T>(
     sources: &Sources<'_>,
     level: usize,

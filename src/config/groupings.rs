@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegauge_aggregate::spec::{Dimension, Grouping, Spec};
+use tidegauge_aggregate::spec::{Dimension, Grouping, MAX_ATTRIBUTE_DIMENSIONS, Spec};
 
 use super::error::Problem;
 use super::keys;
@@ -77,6 +77,14 @@ pub(super) fn groupings(reader: &mut Reader<'_>) -> (Vec<Grouping>, bool) {
                 continue;
             }
             label(reader, &mut labels, &dimension, &node.origin);
+            let attributes = labels.values().filter(|d| matches!(d, Dimension::Attribute(_))).count();
+            if attributes > MAX_ATTRIBUTE_DIMENSIONS && matches!(dimension, Dimension::Attribute(_)) {
+                let problem = Problem::new("too many attributes are used as dimensions").found(dimension.name());
+                reader.report(
+                    &node.origin,
+                    problem.expected(format!("at most {MAX_ATTRIBUTE_DIMENSIONS} different ones in all groupings")),
+                );
+            }
             dimensions.push(dimension);
         }
         let grouping = Grouping { dimensions };

@@ -49,10 +49,14 @@ pub(crate) struct Engine {
     /// What the partitions' counters were when this process took them over.
     pub(crate) baseline: BTreeMap<PartitionRef, Counters>,
     pub(crate) unknown_fields: u64,
+    dead_letter: Option<Arc<DeadLetter>>,
     committed_at: Instant,
     snapshot_at: Instant,
     all_idle_since: Option<Instant>,
 }
+
+/// How long the dead-letter topic may take at a commit.
+const DEAD_LETTER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many workers and with what.
 pub(crate) struct WorkerSettings {
@@ -101,6 +105,7 @@ impl Engine {
             lanes: BTreeMap::new(),
             baseline: BTreeMap::new(),
             unknown_fields: 0,
+            dead_letter: settings.dead_letter.clone(),
             committed_at: Instant::now(),
             snapshot_at: Instant::now(),
             all_idle_since: None,
@@ -143,17 +148,17 @@ impl Engine {
             expected: resume.expected.filter(|last| last.offset >= resume.read_from),
             last: LastSeen::committed(resume.expected),
             accepted_at: Instant::now(),
+            halted: false,
         };
         if let Some(worker) = self.workers.iter_mut().min_by_key(|w| w.lanes.len()) {
             worker.add(Box::new(lane));
         }
     }
 
-    /// Takes partitions away from their workers; what they have not committed is lost.
-    pub(crate) fn remove(&mut self, partitions: &[PartitionRef]) {
+    /// Forgets partitions that a cut has released.
+    fn forget(&mut self, partitions: &[PartitionRef]) {
         for worker in &mut self.workers {
             worker.lanes.retain(|lane| !partitions.contains(lane));
-            worker.order(Order::Drop(partitions.to_vec()));
         }
         for partition in partitions {
             self.board.remove(partition);
@@ -167,7 +172,7 @@ impl Engine {
             .iter()
             .map(|worker| {
                 let (sender, reply) = oneshot::channel();
-                worker.order(Order::Drain(order, sender));
+                worker.order(Order::Drain(order.clone(), sender));
                 reply
             })
             .collect();
@@ -208,6 +213,7 @@ impl Engine {
     /// Commits everything handled so far and publishes what that closes.
     pub(crate) async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
         let snapshots = order.snapshots || self.snapshot_at.elapsed() >= self.rules.snapshot_interval;
+        let (close, release) = (order.close, Arc::clone(&order.release));
         let mut drained = self
             .drain(DrainOrder {
                 cut: true,
@@ -222,15 +228,29 @@ impl Engine {
         }
         drained
             .lanes
-            .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || order.close || self.never_committed(&lane.partition));
+            .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || close || self.never_committed(&lane.partition));
+        self.flush_dead_letters()?;
         let delta = std::mem::take(&mut self.uncommitted);
-        if !drained.lanes.is_empty() || !drained.groups.is_empty() || order.close {
-            let kind = if order.close { Kind::Close } else { Kind::Commit };
+        if !drained.lanes.is_empty() || !drained.groups.is_empty() || close {
+            let kind = if close { Kind::Close } else { Kind::Commit };
             self.committer.commit(drained, &delta, kind).await?;
         }
-        let watermark = if order.close { EventTime::MAX } else { self.published_watermark() };
+        let watermark = if close { EventTime::MAX } else { self.published_watermark() };
         self.committer.publish(watermark).await?;
-        self.committer.checkpoint().await
+        self.committer.checkpoint().await?;
+        self.forget(&release);
+        Ok(())
+    }
+
+    /// What was refused reaches the dead-letter topic before the commit that counts it: at least once.
+    fn flush_dead_letters(&self) -> Result<(), PipelineError> {
+        let Some(dead_letter) = &self.dead_letter else { return Ok(()) };
+        tokio::task::block_in_place(|| dead_letter.flush(DEAD_LETTER_LIMIT)).map_err(|error| PipelineError {
+            message: format!(
+                "{error}; nothing after the last commit counts. Correct kafka.dead_letter_topic, or leave it empty: rejects are in the `rejects` table too"
+            ),
+            usage: false,
+        })
     }
 
     fn never_committed(&self, partition: &PartitionRef) -> bool {

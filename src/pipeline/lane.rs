@@ -10,7 +10,7 @@ use tidegauge_aggregate::record::Record;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::decode::Decoder;
 use tidegauge_ingest::kafka::DeadLetter;
-use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError};
+use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError, SourceError};
 use tidegauge_sink::log::{Crc, LastRecord};
 use tidegauge_sink::table::{TableError, WorkerTables};
 
@@ -34,6 +34,8 @@ pub(crate) enum LaneError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Table(#[from] TableError),
+    #[error(transparent)]
+    DeadLetter(SourceError),
     #[error(
         "{partition}: the record at offset {offset} is not the one that was committed: the topic was deleted and created again, or its cluster lost data. \
          Compare the topic with the commit log; `tidegauge run --reconfigure` opens a new epoch for it"
@@ -79,6 +81,8 @@ pub(crate) struct Lane {
     pub(crate) expected: Option<LastRecord>,
     pub(crate) last: LastSeen,
     pub(crate) accepted_at: Instant,
+    /// Will not be read any further, because of an error.
+    pub(crate) halted: bool,
 }
 
 /// The newest record, kept as it is until a commit wants its checksum.
@@ -142,6 +146,7 @@ impl Lane {
             expected,
             partition,
             stop,
+            position,
             ..
         } = self;
         let mut failure: Option<LaneError> = None;
@@ -164,11 +169,11 @@ impl Lane {
                 *expected = None;
             }
             if let Some(quiet) = silent {
-                if record.offset < quiet.snapshot {
-                    return;
-                }
                 if record.offset < quiet.to {
-                    silently(state, tools, record);
+                    if record.offset >= quiet.snapshot {
+                        silently(state, tools, record);
+                    }
+                    *position = record.offset + 1;
                     return;
                 }
                 if let Err(error) = end_silence(partition, state, *quiet) {
@@ -178,8 +183,12 @@ impl Lane {
                 *silent = None;
             }
             match handle(state, tools, record) {
-                Ok(verdict) => accepted |= verdict == Some(Verdict::Accepted),
-                Err(error) => failure = Some(error.into()),
+                Ok(verdict) => {
+                    accepted |= verdict == Some(Verdict::Accepted);
+                    // An error further on in the batch must not lose sight of what has been handled.
+                    *position = record.offset + 1;
+                }
+                Err(error) => failure = Some(error),
             }
         });
         if let Some(failure) = failure {
@@ -254,7 +263,7 @@ fn silently(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) 
 }
 
 /// The whole way of one record. Gives its verdict, or none where it was refused.
-fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) -> Result<Option<Verdict>, TableError> {
+fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) -> Result<Option<Verdict>, LaneError> {
     let before = state.watermark();
     let event = match tools.decoder.decode(record) {
         Ok(event) => event,
@@ -262,10 +271,8 @@ fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) ->
             state.counters.reject(reject.reason);
             let known = (before != EventTime::MIN).then_some(before);
             tools.tables.append_reject(record, &reject, known)?;
-            if let Some(dead_letter) = &tools.dead_letter
-                && let Err(error) = dead_letter.send(record, &reject)
-            {
-                tracing::warn!(%error, "a reject could not be sent to the dead-letter topic; it is in the rejects table");
+            if let Some(dead_letter) = &tools.dead_letter {
+                dead_letter.send(record, &reject).map_err(LaneError::DeadLetter)?;
             }
             return Ok(None);
         }

@@ -3,6 +3,7 @@
 mod board;
 mod commit;
 mod coordinator;
+mod epoch;
 mod files;
 mod gap;
 mod lane;

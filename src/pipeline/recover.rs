@@ -46,12 +46,14 @@ pub(crate) fn from_log(watermark: Option<i64>) -> EventTime {
 /// Applies the newest checkpoint and everything after it.
 pub(crate) async fn merger(plan: &Arc<Plan>, store: &dyn Store, recovered: &Recovered) -> Result<Merger, PipelineError> {
     let mut merger = Merger::new(Arc::clone(plan));
-    if let Some(blob) = recovered.blobs.iter().find(|b| b.name == MERGER_BLOB) {
+    // A checkpoint of an earlier epoch holds panes of another specification; the new epoch began without any.
+    let current = recovered.at_checkpoint.as_ref().is_some_and(|at| at.epoch == recovered.state.epoch);
+    if let Some(blob) = recovered.blobs.iter().find(|b| current && b.name == MERGER_BLOB) {
         let bytes = load(store, &blob.file, BlobKind::State, MAX_STATE_BYTES).await?;
         let state: MergerState = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
         merger = Merger::restore(Arc::clone(plan), state).ok_or_else(|| damaged(&blob.file.path, "it is of another specification"))?;
     }
-    for entry in &recovered.entries {
+    for entry in recovered.entries.iter().filter(|entry| entry.epoch == recovered.state.epoch) {
         if let Some(file) = &entry.delta {
             let bytes = load(store, file, BlobKind::Delta, MAX_STATE_BYTES).await?;
             let delta: PaneStore = postcard::from_bytes(&bytes).map_err(|e| damaged(&file.path, e))?;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Probe, ProbedTopic, Settings, matching, offsets_at, probe};
-use tidegauge_ingest::source::{Offered, PartitionRef, Source, SourceEvent, Start, Started};
+use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
+use super::lane::LaneError;
 use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
@@ -134,8 +135,14 @@ impl<'a> Session<'a> {
             ..Options::default()
         };
         let genesis = Genesis::new(found.cluster_id.clone(), topics, spec)?;
-        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis, log_options).await?;
+        let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis.clone(), log_options).await?;
         log.clear_abandoned().await?;
+        if let Some(differences) = &recovered.differences {
+            tracing::info!("a new epoch begins: {differences}");
+            super::epoch::open(&mut log, &plan, genesis).await?;
+            options.reconfigure = false;
+            return Ok(Ended::Again("a new epoch was opened".to_owned()));
+        }
         if log.state().closed.is_some() {
             return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
         }
@@ -199,12 +206,16 @@ impl<'a> Session<'a> {
                     None => return Ok(Ended::Again("the Kafka client ended before its time".to_owned())),
                 },
                 Some(Report::Failed(partition, error)) = self.engine.reports.recv() => {
-                    if let super::lane::LaneError::Table(error) = error {
-                        return Err(error.into());
+                    match error {
+                        LaneError::Table(error) => return Err(error.into()),
+                        LaneError::DeadLetter(error) => return Err(error.into()),
+                        // The rebalance that takes it away is about to be heard of.
+                        LaneError::Read(ReadError::Revoked { .. }) => (),
+                        error => {
+                            tracing::error!(%partition, %error, "a partition is stopped");
+                            self.failures.insert(partition, error.to_string());
+                        }
                     }
-                    tracing::error!(%partition, %error, "a partition is stopped");
-                    self.engine.remove(std::slice::from_ref(&partition));
-                    self.failures.insert(partition, error.to_string());
                 },
                 _ = tick.tick() => self.tick().await?,
                 _ = stop.wait_for(|stop| *stop), if self.stopping.is_none() => self.begin_to_stop().await?,
@@ -227,8 +238,11 @@ impl<'a> Session<'a> {
         self.stopping = Some(Instant::now());
         self.status.set_ready(Err("stopping".to_owned()));
         if !self.finished {
+            // Everything is given up in the same moment, so that nothing is handled after the last commit.
+            let release = self.engine.lanes.keys().cloned().collect();
             self.commit(DrainOrder {
                 snapshots: true,
+                release,
                 ..DrainOrder::default()
             })
             .await?;
@@ -238,14 +252,12 @@ impl<'a> Session<'a> {
     }
 
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        // Also of those that this commit gives up.
+        let partitions: Vec<PartitionRef> = self.engine.lanes.keys().cloned().collect();
         self.engine.commit(order).await?;
         let log = self.engine.committer.log.state();
-        let positions: Vec<(PartitionRef, i64)> = self
-            .engine
-            .lanes
-            .keys()
-            .filter_map(|p| Some((p.clone(), log.position(&p.topic, p.partition)?.newest.to)))
-            .collect();
+        let position = |p: PartitionRef| log.position(&p.topic, p.partition).map(|at| (p.clone(), at.newest.to));
+        let positions: Vec<(PartitionRef, i64)> = partitions.into_iter().filter_map(position).collect();
         self.source.report_positions(&positions);
         Ok(())
     }
@@ -315,13 +327,16 @@ impl<'a> Session<'a> {
             }
             SourceEvent::Started(started) => self.started(started)?,
             SourceEvent::Revoked { partitions, reply, .. } => {
-                // Files mix partitions, so everything is committed, not only what leaves.
-                self.commit(DrainOrder {
-                    snapshots: true,
-                    ..DrainOrder::default()
-                })
-                .await?;
-                self.engine.remove(&partitions);
+                // Files mix partitions, so everything is committed, not only what leaves. After the last commit there is nothing left to do.
+                if self.stopping.is_none() {
+                    let release: Arc<[PartitionRef]> = partitions.as_slice().into();
+                    self.commit(DrainOrder {
+                        snapshots: true,
+                        release,
+                        ..DrainOrder::default()
+                    })
+                    .await?;
+                }
                 self.failures.retain(|p, _| !partitions.contains(p));
                 reply.send(());
             }
@@ -332,7 +347,6 @@ impl<'a> Session<'a> {
                         "the consumer group took {lost} away without notice; what was not committed is discarded"
                     ))));
                 }
-                self.engine.remove(&partitions);
             }
             SourceEvent::Error(error) if error.fatal => return Err(error.into()),
             SourceEvent::Error(error) => tracing::warn!("{error}"),

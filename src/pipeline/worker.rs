@@ -19,14 +19,12 @@ use super::lane::{Lane, LaneCut, LaneError, Tools};
 pub(crate) enum Order {
     /// Take over a partition.
     Add(Box<Lane>),
-    /// Give up partitions; what they have not cut is lost.
-    Drop(Vec<PartitionRef>),
-    /// Hand over pane deltas, and with `tables` everything else that a commit needs.
+    /// Hand over pane deltas, and with `cut` everything else that a commit needs.
     Drain(DrainOrder, oneshot::Sender<Result<Drained, TableError>>),
 }
 
 /// What to hand over.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DrainOrder {
     /// Row groups and positions too: a cut.
     pub(crate) cut: bool,
@@ -34,6 +32,8 @@ pub(crate) struct DrainOrder {
     pub(crate) snapshots: bool,
     /// The input ends here: fire all timers first.
     pub(crate) close: bool,
+    /// Partitions to give up in the same moment, so that nothing of theirs is handled after the cut.
+    pub(crate) release: Arc<[PartitionRef]>,
 }
 
 /// What a worker hands over.
@@ -48,7 +48,7 @@ pub(crate) struct Drained {
 /// What a worker reports by itself.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// A partition cannot go on; its lane is dropped.
+    /// A partition cannot go on. What it handled before is still part of the next cut.
     Failed(PartitionRef, LaneError),
 }
 
@@ -132,6 +132,12 @@ impl Drop for Worker {
     }
 }
 
+/// Whether a partition has to wait for slower ones. Its own watermark counts as at most the wall clock too: one that lives in next year waits for
+/// nobody, since nobody will ever catch up with it.
+fn ahead(watermark: EventTime, limit: EventTime, clock: EventTime) -> bool {
+    limit != EventTime::MIN && watermark.min(clock) > limit
+}
+
 struct Running {
     tools: Tools,
     rules: WorkerRules,
@@ -162,11 +168,16 @@ impl Running {
     fn round(&mut self) -> usize {
         let held = self.board.uncommitted_records.load(Ordering::Relaxed) >= self.rules.most_records
             || self.board.buffered_bytes.load(Ordering::Relaxed) >= self.rules.most_bytes;
-        let limit = self.board.limit(self.rules.skew, now());
+        let clock = now();
+        let limit = self.board.limit(self.rules.skew, clock);
         let mut handled = 0;
         let mut index = 0;
         while let Some(lane) = self.lanes.get_mut(index) {
-            let waits = lane.counts() && (held || (limit != EventTime::MIN && lane.state.watermark() > limit));
+            if lane.halted {
+                index += 1;
+                continue;
+            }
+            let waits = lane.counts() && (held || ahead(lane.state.watermark(), limit, clock));
             lane.status.waiting.store(waits, Ordering::Relaxed);
             if waits {
                 index += 1;
@@ -181,8 +192,10 @@ impl Running {
                     index += 1;
                 }
                 Err(error) => {
-                    let lane = self.lanes.remove(index);
-                    let _ = self.reports.send(Report::Failed(lane.partition, error));
+                    lane.halted = true;
+                    lane.status.waiting.store(true, Ordering::Relaxed);
+                    let _ = self.reports.send(Report::Failed(lane.partition.clone(), error));
+                    index += 1;
                 }
             }
         }
@@ -210,16 +223,16 @@ impl Running {
                 lane.accepted_at = Instant::now();
                 self.lanes.push(*lane);
             }
-            Order::Drop(partitions) => self.lanes.retain(|lane| !partitions.contains(&lane.partition)),
             Order::Drain(order, reply) => {
-                let drained = self.drain(order);
+                let drained = self.drain(&order);
+                self.lanes.retain(|lane| !order.release.contains(&lane.partition));
                 // Whoever asked may have given up; then the process starts again from the log.
                 let _ = reply.send(drained);
             }
         }
     }
 
-    fn drain(&mut self, order: DrainOrder) -> Result<Drained, TableError> {
+    fn drain(&mut self, order: &DrainOrder) -> Result<Drained, TableError> {
         let mut drained = Drained {
             unknown_fields: self.tools.decoder.unknown_fields().total(),
             ..Drained::default()
@@ -262,5 +275,24 @@ impl Running {
             self.tell_buffered();
         }
         Ok(drained)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_lives_in_next_year_does_not_wait_for_ever() {
+        let clock = EventTime(1_000_000);
+        assert!(ahead(EventTime(900_000), EventTime(800_000), clock));
+        assert!(
+            !ahead(EventTime(i64::MAX / 2), EventTime(1_000_500), clock),
+            "nobody can be ahead of the clock"
+        );
+        assert!(
+            !ahead(EventTime(900_000), EventTime::MIN, clock),
+            "who has accepted nothing yet makes nobody wait"
+        );
     }
 }

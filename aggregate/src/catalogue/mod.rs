@@ -174,7 +174,6 @@ pub struct Metric {
 }
 
 /// Every metric, in the order of the reference page.
-#[must_use]
 pub fn metrics() -> impl Iterator<Item = &'static Metric> + Clone {
     ux::METRICS.iter().chain(cx::METRICS).chain(links::METRICS)
 }
