@@ -35,6 +35,15 @@ fn the_two_commands_of_the_readme_are_the_demo_and_what_ci_runs() {
 }
 
 #[test]
+fn the_readme_counts_the_metrics_right() {
+    let metrics = tidegauge_aggregate::catalogue::metrics().count();
+    assert!(
+        read("README.md").contains(&format!("[{metrics} in all](docs/metrics.md)")),
+        "{metrics}"
+    );
+}
+
+#[test]
 fn every_page_is_linked_from_an_index() {
     let mut linked = BTreeSet::new();
     for index in ["README.md", "docs/README.md"] {
@@ -62,7 +71,11 @@ fn relative_links_lead_to_a_file_and_a_heading() {
         let text = fs::read_to_string(&page).unwrap();
         for link in links(&text).iter().filter(|l| !l.contains("://")) {
             let (file, heading) = link.split_once('#').map_or((link.as_str(), None), |(f, h)| (f, Some(h)));
-            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
             let has = |heading: &str| {
                 fs::read_to_string(&target)
                     .unwrap_or_default()
@@ -113,7 +126,10 @@ fn every_configuration_of_the_pages_is_valid() {
 fn the_configuration_to_begin_with_is_valid_also_with_its_comments_as_settings() {
     let text = read("deploy/tidegauge.toml");
     configuration("deploy/tidegauge.toml", &text);
-    let settings: Vec<&str> = text.lines().map(|l| l.strip_prefix('#').filter(|r| !r.starts_with(' ')).unwrap_or(l)).collect();
+    let settings: Vec<&str> = text
+        .lines()
+        .map(|l| l.strip_prefix('#').filter(|r| !r.starts_with(' ')).unwrap_or(l))
+        .collect();
     assert!(settings.contains(&"[kafka.security]"));
     configuration("deploy/tidegauge.toml, all of it", &settings.join("\n"));
 }
@@ -177,5 +193,9 @@ fn every_command_of_the_pages_has_the_options_that_it_is_given() {
 
 #[test]
 fn prometheus_takes_the_scrape_configuration() {
-    output_of(Command::new("promtool").args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()));
+    output_of(
+        Command::new("promtool")
+            .args(["check", "config", "deploy/prometheus.yml"])
+            .current_dir(root()),
+    );
 }

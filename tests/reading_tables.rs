@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pages::{Block, blocks, output_of, read, shell, tidegauge, tool};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 const PAGE: &str = "docs/reading-tables.md";
@@ -29,9 +29,9 @@ found = []
 database = duckdb.connect()
 for block in blocks:
     if block["language"] == "sql":
-        result = database.execute(block["text"])
-        rows = result.fetchall() if result.description else []
-        found.append({"rows": len(rows), "value": rows[0][0] if rows else None})
+        result = database.sql(block["text"])
+        frame = None if result is None else result.df()
+        found.append({"rows": 0, "value": None} if frame is None or frame.empty else {"rows": len(frame), "value": frame.iat[0, 0]})
     else:
         names, printed = {}, io.StringIO()
         with contextlib.redirect_stdout(printed):
@@ -99,7 +99,11 @@ fn every_query_of_the_page_finds_rows_and_the_same_number() {
     for section in ["Polars", "pandas"] {
         let found = run_blocks(directory.path(), &page_blocks("python", section));
         assert!(found[0]["rows"].as_u64() > Some(0), "{section}: no rows");
-        assert!(found[0]["printed"].as_str().unwrap().contains("window_end"), "{section}: {}", found[0]);
+        assert!(
+            found[0]["printed"].as_str().unwrap().contains("window_end"),
+            "{section}: {}",
+            found[0]
+        );
         assert_eq!(found[0]["value"].as_f64(), Some(wanted.value), "{section}");
     }
 }
@@ -158,7 +162,10 @@ fn the_columns_of_the_page_are_those_of_the_files() {
         fs::write(pages::root().join(PAGE), &wanted).unwrap();
         return;
     }
-    assert!(page == wanted, "the columns have changed: UPDATE_DOCS=1 cargo test --test reading_tables");
+    assert!(
+        page == wanted,
+        "the columns have changed: UPDATE_DOCS=1 cargo test --test reading_tables"
+    );
 }
 
 fn columns(out: &Path, table: &str) -> String {

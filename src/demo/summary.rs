@@ -186,7 +186,9 @@ pub fn farewell(directory: &Path) -> String {
   ORDER BY window_end DESC, product LIMIT 12"#
     );
     // Within double quotes a shell leaves everything else alone.
-    let quoted = ['\\', '"', '$', '`'].iter().fold(query, |text, c| text.replace(*c, &format!("\\{c}")));
+    let quoted = ['\\', '"', '$', '`']
+        .iter()
+        .fold(query, |text, c| text.replace(*c, &format!("\\{c}")));
     format!(
         "\nThe tables stay in {}. Try, with DuckDB:\n\n  duckdb -c \"{quoted}\"\n\nor in Python, with pandas or Polars: docs/reading-tables.md",
         directory.display()
@@ -209,7 +211,10 @@ mod tests {
             .output()
             .unwrap();
         let query = String::from_utf8(shown.stdout).unwrap();
-        assert!(query.contains(r#"read_parquet('./a $HOME `b` "c" it''s/metrics/**/*.parquet')"#), "{query}");
+        assert!(
+            query.contains(r#"read_parquet('./a $HOME `b` "c" it''s/metrics/**/*.parquet')"#),
+            "{query}"
+        );
         assert!(query.contains(r#""window" = '5m' AND "grouping" = 'product'"#), "{query}");
     }
 }

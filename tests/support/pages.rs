@@ -27,7 +27,11 @@ pub fn pages() -> Vec<PathBuf> {
     let mut found = vec![root().join("README.md")];
     for directory in ["docs", "deploy", "tests/golden", "ingest/fuzz"] {
         let Ok(entries) = root().join(directory).read_dir() else { continue };
-        found.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
+        found.extend(
+            entries
+                .map(|e| e.unwrap().path())
+                .filter(|p| p.extension().is_some_and(|e| e == "md")),
+        );
     }
     found.sort();
     found
@@ -110,9 +114,7 @@ pub fn shell(directory: &Path, script: &str) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_tidegauge")).parent().unwrap();
     let mut command = bare("sh", directory);
     let path = std::env::var("PATH").unwrap_or_default();
-    command
-        .args(["-euc", script])
-        .env("PATH", format!("{}:{path}", binary.display()));
+    command.args(["-euc", script]).env("PATH", format!("{}:{path}", binary.display()));
     command
 }
 
@@ -130,6 +132,7 @@ fn bare(program: &str, directory: &Path) -> Command {
 /// What a command prints; it has to succeed.
 pub fn output_of(command: &mut Command) -> String {
     let run = command.output().unwrap();
-    assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
+    let program = command.get_program().display();
+    assert!(run.status.success(), "{program}: {}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8(run.stdout).unwrap()
 }
