@@ -12,7 +12,10 @@ use std::process::Command;
 use pages::{anchor, blocks, links, output_of, read, root, tidegauge};
 use tidegauge::config::{Config, FixedEnvironment, parse};
 use tidegauge_aggregate::record::Record;
+use tidegauge_aggregate::spec::Spec;
+use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::decode::{DecodeLimits, Decoder};
+use tidegauge_sink::gauges::{Format, Operational, Page};
 
 fn name(page: &Path) -> String {
     page.strip_prefix(root()).unwrap().display().to_string()
@@ -198,4 +201,26 @@ fn prometheus_takes_the_scrape_configuration() {
             .args(["check", "config", "deploy/prometheus.yml"])
             .current_dir(root()),
     );
+}
+
+#[test]
+fn the_gauges_that_alerts_are_to_be_made_of_are_on_the_page() {
+    let gauges = Page::new(&Spec::default(), Vec::new(), 100).unwrap();
+    gauges.observe(Operational {
+        watermark: Some(EventTime(1)),
+        ..Operational::default()
+    });
+    let shown = gauges.render(Format::negotiate(None)).unwrap();
+    let page = read("deploy/README.md");
+    let named: BTreeSet<&str> = page
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("tidegauge_"))
+        .collect();
+    assert!(named.len() >= 3, "{named:?}");
+    for gauge in named {
+        assert!(
+            shown.lines().any(|l| l.starts_with(&format!("{gauge} "))),
+            "{gauge} is not in\n{shown}"
+        );
+    }
 }
