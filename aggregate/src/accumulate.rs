@@ -22,6 +22,7 @@ use crate::tuple::{BaseId, TupleId, Tuples};
 struct Row {
     pane: EventTime,
     tuple: TupleId,
+    class: Class,
     /// Which kinds of fact the row holds, by bit.
     kinds: u32,
     /// `seen` facts, which measure nothing but themselves.
@@ -62,12 +63,22 @@ impl Marks {
     }
 }
 
+/// Kinds of fact that the same groupings carry. Facts of two classes never share a row: a grouping takes a row as a whole or not at all, or
+/// what it takes would depend on which facts were drained together.
+type Class = u8;
+const CLASSES: usize = 4;
+
+#[inline]
+fn class(kind: FactKind) -> Class {
+    u8::from(kind.carries(&Dimension::Task)) | u8::from(kind.carries(&Dimension::Touchpoint)) << 1
+}
+
 /// Facts since the last drain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accumulator {
     rows: Vec<Row>,
     index: HashTable<u32>,
-    /// By tuple: the row it went to last, which is nearly always the row it goes to next.
+    /// By tuple and class: the row it went to last, which is nearly always the row it goes to next.
     latest: Vec<Option<(EventTime, u32)>>,
     users: Marks,
     sessions: Marks,
@@ -90,21 +101,25 @@ impl Accumulator {
         self.rows.is_empty() && self.users.table.is_empty() && self.sessions.table.is_empty()
     }
 
-    fn row_hash(pane: EventTime, tuple: TupleId) -> u64 {
-        (pane.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29) ^ u64::from(tuple.0).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+    fn row_hash(pane: EventTime, tuple: TupleId, class: Class) -> u64 {
+        let place = u64::from(tuple.0) << 2 | u64::from(class);
+        (pane.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29) ^ place.wrapping_mul(0xD6E8_FEB8_6659_FD93)
     }
 
     #[inline]
-    fn row(&mut self, layout: &Layout, pane: EventTime, tuple: TupleId) -> Option<&mut Row> {
-        let place = tuple.0 as usize;
+    fn row(&mut self, layout: &Layout, pane: EventTime, tuple: TupleId, class: Class) -> Option<&mut Row> {
+        let place = tuple.0 as usize * CLASSES + class as usize;
         if let Some(Some((latest, row))) = self.latest.get(place)
             && *latest == pane
         {
             return self.rows.get_mut(*row as usize);
         }
-        let hash = Self::row_hash(pane, tuple);
+        let hash = Self::row_hash(pane, tuple, class);
         let rows = &self.rows;
-        let is_it = |row: &u32| rows.get(*row as usize).is_some_and(|r| r.pane == pane && r.tuple == tuple);
+        let is_it = |row: &u32| {
+            rows.get(*row as usize)
+                .is_some_and(|r| r.pane == pane && r.tuple == tuple && r.class == class)
+        };
         let row = match self.index.find(hash, is_it) {
             Some(row) => *row,
             None => {
@@ -113,13 +128,14 @@ impl Accumulator {
                 self.rows.push(Row {
                     pane,
                     tuple,
+                    class,
                     kinds: 0,
                     seen: 0,
                     tally,
                 });
                 let rows = &self.rows;
                 self.index.insert_unique(hash, row, |row| {
-                    rows.get(*row as usize).map_or(0, |r| Self::row_hash(r.pane, r.tuple))
+                    rows.get(*row as usize).map_or(0, |r| Self::row_hash(r.pane, r.tuple, r.class))
                 });
                 row
             }
@@ -133,7 +149,7 @@ impl Accumulator {
 
     #[inline]
     pub(crate) fn add(&mut self, layout: &Layout, pane: EventTime, tuple: TupleId, fact: &Fact, currency: Option<&str>) {
-        if let Some(row) = self.row(layout, pane, tuple) {
+        if let Some(row) = self.row(layout, pane, tuple, class(fact.kind)) {
             row.kinds |= 1 << fact.kind as u32;
             row.tally.add(layout, fact, currency);
         }
@@ -141,7 +157,7 @@ impl Accumulator {
 
     #[inline]
     pub(crate) fn seen(&mut self, layout: &Layout, pane: EventTime, tuple: TupleId) {
-        if let Some(row) = self.row(layout, pane, tuple) {
+        if let Some(row) = self.row(layout, pane, tuple, class(FactKind::Seen)) {
             row.kinds |= 1 << FactKind::Seen as u32;
             row.seen += 1;
         }

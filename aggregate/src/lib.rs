@@ -3,6 +3,7 @@
 mod accumulate;
 mod attempt;
 pub mod catalogue;
+pub mod cold;
 pub mod counters;
 mod dedup;
 mod evaluate;
@@ -19,6 +20,7 @@ pub mod pane;
 pub mod partition;
 pub mod plan;
 pub mod record;
+mod revision;
 pub mod row;
 pub mod snapshot;
 pub mod spec;

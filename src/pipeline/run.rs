@@ -46,6 +46,8 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// How long the brokers may take to answer at start.
 const CONNECT: Duration = Duration::from_secs(15);
 const BATCH: usize = 1024;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -63,23 +65,37 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = SHORTEST_PAUSE;
+    let mut served = false;
     loop {
         let begun = Instant::now();
-        match Session::run(&mut options, &status).await? {
-            Ended::Done(summary) => return Ok(summary),
-            Ended::Again(why) => {
-                tracing::warn!("{why}; going on from the commit log");
-                status.starting(&why);
-            }
-        }
-        // Only what goes wrong again and again right after the start is slowed down.
-        pause = if begun.elapsed() > Duration::from_secs(60) {
-            Duration::from_millis(200)
-        } else {
-            (pause * 2).min(Duration::from_secs(30))
+        let settings = options.settings.clone();
+        let found = tokio::task::spawn_blocking(move || connect(&settings))
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        let again = match found {
+            Ok(found) => match Session::run(&mut options, &status, found).await? {
+                Ended::Done(summary) => return Ok(summary),
+                Ended::Again(why) => why,
+            },
+            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
+            Err(error) if served => error.message,
+            Err(error) => return Err(error),
         };
-        tokio::time::sleep(pause).await;
+        served = true;
+        tracing::warn!("{again}; going on from the commit log");
+        status.starting(&again);
+        // Only what goes wrong again and again is slowed down.
+        pause = if begun.elapsed() > Duration::from_secs(60) {
+            SHORTEST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
+        let mut stop = options.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => (),
+            _ = stop.wait_for(|stop| *stop) => return Ok(None),
+        }
     }
 }
 
@@ -118,12 +134,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn run(options: &'a mut RunOptions, status: &'a Status) -> Result<Ended, PipelineError> {
+    async fn run(options: &'a mut RunOptions, status: &'a Status, found: Probe) -> Result<Ended, PipelineError> {
         let output = local_output(&options.config)?.to_owned();
-        let settings = options.settings.clone();
-        let found = tokio::task::spawn_blocking(move || connect(&settings))
-            .await
-            .map_err(|e| failed(e.to_string()))??;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
@@ -296,21 +308,24 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self) {
-        let rows = tokio::task::block_in_place(|| self.engine.live_snapshot());
+        let lanes = self.engine.board.lanes();
+        let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
         let operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
-        let rows = rows.map(|snapshot| {
-            let rows = snapshot.rows.clone();
+        // Business gauges would lie while what they are made of is not all there yet.
+        let mut rows = None;
+        if replaying || lanes.is_empty() {
+            self.status.page().withdraw();
+        } else if let Some(snapshot) = tokio::task::block_in_place(|| self.engine.live_snapshot()) {
+            rows = Some(snapshot.rows.clone());
             self.status.page().publish(snapshot);
-            rows
-        });
+        }
         self.status.show(rows, operational);
         self.status.restored();
-        let failure = self.failures.iter().next().map(|(_, why)| why.clone());
+        let failure = self.failures.values().next().cloned();
         self.status.set_unhealthy(failure.clone());
-        let replaying = self.engine.board.lanes().iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
         self.status.set_ready(match failure {
             Some(why) => Err(why),
-            None if self.engine.lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
         });
@@ -431,6 +446,7 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
         &prometheus.windows,
         prometheus.windows_named,
         &prometheus.groupings,
+        prometheus.max_series,
     );
     Engine::start(committer, &workers, rules, Some(live))
 }
