@@ -118,4 +118,4 @@ impl Traffic {
 }
 
 /// Volume of the hour in which the traffic starts, as a multiple of the week's mean; measured.
-const MEAN_OF_THE_HOUR: f64 = 1.0;
+const MEAN_OF_THE_HOUR: f64 = 0.444;
