@@ -57,7 +57,7 @@ pub struct PartitionState {
 /// An event with what is derived from it once.
 struct Applied<'e, 'a> {
     event: &'e Event<'a>,
-    dims: BaseDims<'a>,
+    dims: &'e BaseDims<'a>,
     /// Of the dimensions that facts are grouped by.
     base: BaseId,
     pane: EventTime,
@@ -168,11 +168,11 @@ impl PartitionState {
                 .and_then(|a| a.value.as_dimension());
             dims.attribute_count += 1;
         }
-        let base = self.tuples.base(&dims.grouped(self.grouped));
+        let base = self.tuples.base_by(&dims, self.grouped);
         let user = event.user_id.map(|u| xxh3_64(u.as_bytes()));
         let applied = Applied {
             event,
-            dims,
+            dims: &dims,
             base,
             pane: self.plan.base_pane(event.time),
             user,
@@ -306,7 +306,7 @@ impl PartitionState {
     fn start_attempt(&mut self, applied: &Applied<'_, '_>, task: &str, id: &str) {
         let spec = &self.plan.spec;
         // The tracker keeps all dimensions: the attempt's row shows them.
-        let base = self.tuples.base(&applied.dims);
+        let base = self.tuples.base(applied.dims);
         let tuple = self.tuples.tuple(base, Some(task), None);
         let event = applied.event;
         match self.attempts.start(
@@ -376,7 +376,7 @@ impl PartitionState {
         let user_id = (!user.is_empty()).then_some(user.as_str());
         let dims = match started {
             Some(s) => applied.dims.or(&self.tuples.dims(self.tuples.base_of(s.tuple))),
-            None => applied.dims,
+            None => *applied.dims,
         };
         attempts(&AttemptRow {
             time: event.time,
@@ -411,7 +411,7 @@ impl PartitionState {
             return applied.base;
         }
         let earlier = self.tuples.base_of(earlier);
-        self.tuples.base_or(&applied.dims, earlier, self.grouped)
+        self.tuples.base_or(applied.dims, earlier, self.grouped)
     }
 
     fn attempt_fact(&mut self, at: EventTime, base: BaseId, tuple: TupleId, fact: &Fact, user: Option<u64>) {
@@ -428,7 +428,7 @@ impl PartitionState {
             retention: self.plan.spec.ticket_retention,
             limit: self.plan.spec.max_tickets,
         };
-        let base = self.tuples.base(&applied.dims);
+        let base = self.tuples.base(applied.dims);
         let own = self.tuples.tuple(base, None, touchpoint);
         let outcome = self.tickets.handle(id, action, applied.event.time, own, &mut self.tuples, rules);
         let ticket = match outcome {

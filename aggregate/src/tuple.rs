@@ -39,14 +39,6 @@ impl<'a> BaseDims<'a> {
 pub(crate) type Grouped = [bool; 6];
 
 impl BaseDims<'_> {
-    /// Only what facts are grouped by: what no grouping uses would but multiply the tuples.
-    pub(crate) fn grouped(mut self, by: Grouped) -> Self {
-        for (value, used) in self.common.iter_mut().zip(by) {
-            *value = value.filter(|_| used);
-        }
-        self
-    }
-
     /// Whether nothing is missing that facts are grouped by.
     pub(crate) fn complete(&self, by: Grouped) -> bool {
         self.common.iter().zip(by).all(|(value, used)| value.is_some() || !used) && self.attributes().iter().all(Option::is_some)
@@ -174,9 +166,15 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
 impl Tuples {
     #[inline]
     pub(crate) fn base(&mut self, dims: &BaseDims<'_>) -> BaseId {
+        self.base_by(dims, [true; 6])
+    }
+
+    /// The base of these values, as far as facts are grouped by them: what no grouping uses would but multiply the tuples.
+    #[inline]
+    pub(crate) fn base_by(&mut self, dims: &BaseDims<'_>, by: Grouped) -> BaseId {
         self.scratch.clear();
-        for value in dims.common {
-            push(&mut self.scratch, value);
+        for (value, used) in dims.common.iter().zip(by) {
+            push(&mut self.scratch, value.filter(|_| used));
         }
         for value in dims.attributes() {
             push(&mut self.scratch, *value);
@@ -228,8 +226,11 @@ impl Tuples {
     pub(crate) fn base_or(&mut self, dims: &BaseDims<'_>, earlier: BaseId, by: Grouped) -> BaseId {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        let merged = dims.or(&self.dims(earlier)).grouped(by);
-        for value in merged.common.iter().chain(merged.attributes()) {
+        let merged = dims.or(&self.dims(earlier));
+        for (value, used) in merged.common.iter().zip(by) {
+            push(&mut scratch, value.filter(|_| used));
+        }
+        for value in merged.attributes() {
             push(&mut scratch, *value);
         }
         let id = self.bases.intern(&scratch).0;

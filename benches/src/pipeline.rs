@@ -12,8 +12,8 @@ use tidegauge_sink::table::{EncodedRowGroup, TableError, TableOptions, WorkerTab
 
 use crate::traffic::{LANES, Traffic};
 
-/// Records between two drains: what a core reads in half a second, more often than gauges and commits ask for it.
-pub const DRAIN: usize = 250_000;
+/// Records between two drains: what a core reads in less than a second, which is as often as gauges ask for it.
+pub const DRAIN: usize = 500_000;
 
 /// One worker with its partitions, and the merger behind it.
 pub struct Pipeline {
