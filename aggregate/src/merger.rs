@@ -1,42 +1,18 @@
 //! `Merger`: committed deltas in, results of closed windows out, and the corrections of those that a quiet partition changes later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::{Position, SpikeCounts, rows, spike_counts};
+use crate::cold::{ColdKey, ColdSet};
+pub use crate::live::live_rows;
 use crate::pane::PaneStore;
 use crate::plan::Plan;
-use crate::row::{GroupKey, MetricRow};
-use crate::time::{EventTime, Millis};
-use crate::window::{ends_after, positions};
-
-/// What identifies a row across its revisions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct RowKey {
-    window: usize,
-    end: EventTime,
-    grouping: usize,
-    group: GroupKey,
-    metric: String,
-    stat: String,
-    label: Option<Arc<str>>,
-}
-
-impl RowKey {
-    fn of(row: &MetricRow) -> RowKey {
-        RowKey {
-            window: row.window,
-            end: row.window_end,
-            grouping: row.grouping,
-            group: row.group.clone(),
-            metric: row.metric.to_owned(),
-            stat: row.stat.to_owned(),
-            label: row.label.clone(),
-        }
-    }
-}
+use crate::revision::{Memo, Revisions, RowKey, RowKeyState, Touched, invalidate, position_rows, touched};
+use crate::row::MetricRow;
+use crate::time::EventTime;
+use crate::window::positions;
 
 /// Which positions of one window a publication covers: those that end in `(after, until]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,29 +34,32 @@ pub struct Publication {
     pub windows: Vec<Published>,
 }
 
-/// What a checkpoint keeps of a merger.
+/// What a checkpoint keeps of a merger, but for what was taken out as cold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MergerState {
-    committed: PaneStore,
-    published: Vec<EventTime>,
+pub struct MergerState<'a> {
+    committed: Cow<'a, PaneStore>,
+    pending: Cow<'a, PaneStore>,
+    published: Cow<'a, [EventTime]>,
     watermark: EventTime,
-    revisions: Vec<(RowKey, u32)>,
+    revisions: Vec<(RowKeyState, u32)>,
+    cold: Vec<ColdKey>,
     beyond_horizon: u64,
 }
 
 /// Merges everyone's deltas and publishes windows.
 #[derive(Debug)]
 pub struct Merger {
-    plan: Arc<Plan>,
-    committed: PaneStore,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) committed: PaneStore,
+    /// Deltas that change published positions, kept apart until the next publication corrects them.
+    pending: PaneStore,
     /// By window: positions that end no later have been published.
     published: Vec<EventTime>,
     /// The watermark at the last publication.
-    watermark: EventTime,
-    revisions: BTreeMap<RowKey, u32>,
-    /// Published positions touched since, with their rows as published.
-    dirty: BTreeMap<(usize, EventTime), Vec<MetricRow>>,
-    memo: BTreeMap<(usize, EventTime), Arc<SpikeCounts>>,
+    pub(crate) watermark: EventTime,
+    revisions: Revisions,
+    memo: Memo,
+    pub(crate) cold: ColdSet,
     beyond_horizon: u64,
 }
 
@@ -90,11 +69,12 @@ impl Merger {
     pub fn new(plan: Arc<Plan>) -> Merger {
         Merger {
             committed: PaneStore::with_levels(plan.levels.len()),
+            pending: PaneStore::with_levels(plan.levels.len()),
             published: vec![EventTime::MIN; plan.spec.windows.len()],
             watermark: EventTime::MIN,
-            revisions: BTreeMap::new(),
-            dirty: BTreeMap::new(),
-            memo: BTreeMap::new(),
+            revisions: Revisions::default(),
+            memo: Memo::new(),
+            cold: ColdSet::default(),
             beyond_horizon: 0,
             plan,
         }
@@ -102,45 +82,50 @@ impl Merger {
 
     /// Goes on from a checkpoint of the same specification; `None` if it is of another.
     #[must_use]
-    pub fn restore(plan: Arc<Plan>, state: MergerState) -> Option<Merger> {
-        let fits = |store: &PaneStore| {
-            store.levels.len() == plan.levels.len()
-                && store
-                    .levels
-                    .iter()
-                    .flat_map(BTreeMap::values)
-                    .flat_map(|p| &p.groupings)
-                    .all(|g| g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout)))
-        };
-        if state.published.len() != plan.spec.windows.len() || !fits(&state.committed) {
+    pub fn restore(plan: Arc<Plan>, state: MergerState<'_>) -> Option<Merger> {
+        let fits = state.published.len() == plan.spec.windows.len() && state.committed.fits(&plan) && state.pending.fits(&plan);
+        if !fits {
             return None;
         }
+        let revisions = state.revisions.into_iter().map(|(key, n)| Some((RowKey::restore(key)?, n)));
         Some(Merger {
-            committed: state.committed,
-            published: state.published,
+            committed: state.committed.into_owned(),
+            pending: state.pending.into_owned(),
+            published: state.published.into_owned(),
             watermark: state.watermark,
-            revisions: state.revisions.into_iter().collect(),
+            revisions: Revisions {
+                counts: revisions.collect::<Option<_>>()?,
+            },
+            cold: ColdSet::restore(state.cold),
             beyond_horizon: state.beyond_horizon,
             ..Merger::new(plan)
         })
     }
 
-    /// What a checkpoint has to keep. Only to be taken when nothing waits to be corrected.
+    /// What a checkpoint has to keep, besides what [`Merger::cold`] names.
     #[must_use]
-    pub fn state(&self) -> MergerState {
+    pub fn state(&self) -> MergerState<'_> {
         MergerState {
-            committed: self.committed.clone(),
-            published: self.published.clone(),
+            committed: Cow::Borrowed(&self.committed),
+            pending: Cow::Borrowed(&self.pending),
+            published: Cow::Borrowed(&self.published),
             watermark: self.watermark,
-            revisions: self.revisions.iter().map(|(k, v)| (k.clone(), *v)).collect(),
+            revisions: self.revisions.counts.iter().map(|(key, n)| (key.state(), *n)).collect(),
+            cold: self.cold().collect(),
             beyond_horizon: self.beyond_horizon,
         }
     }
 
-    /// The committed panes.
+    /// The committed panes but for those that wait for a correction: all of them right after a publication.
     #[must_use]
     pub fn committed(&self) -> &PaneStore {
         &self.committed
+    }
+
+    /// The stores that together hold every committed pane that is in memory.
+    #[must_use]
+    pub fn stores(&self) -> [&PaneStore; 2] {
+        [&self.committed, &self.pending]
     }
 
     /// Contributions to window positions too old to be corrected.
@@ -158,96 +143,65 @@ impl Merger {
     /// Whether published rows wait to be corrected.
     #[must_use]
     pub fn has_corrections(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.pending.is_empty()
     }
 
-    /// Applies a committed delta.
+    /// An estimate of the memory that the panes and the revisions take.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> u64 {
+        let stores = self.stores().map(PaneStore::approximate_bytes);
+        let revision = size_of::<(RowKey, u32)>() as u64 + 64;
+        stores.iter().sum::<u64>() + self.revisions.counts.len() as u64 * revision
+    }
+
+    /// Applies a committed delta. What [`Merger::cold_needed`] names for it has to be given back before.
     pub fn apply(&mut self, delta: &PaneStore) {
-        self.remember_published(delta);
-        self.committed.merge(delta, self.plan.spec.max_groups);
-        let plan = &self.plan;
-        if let Some(spike) = plan.spec.spike {
-            let touched: BTreeSet<EventTime> = delta
-                .levels
-                .get(plan.level_of(spike.window))
-                .into_iter()
-                .flat_map(BTreeMap::keys)
-                .copied()
-                .collect();
-            let size = plan.spec.windows.get(spike.window).map_or(0, |w| w.size);
-            self.memo
-                .retain(|(_, end), _| touched.range(end.minus(size)..*end).next().is_none());
+        let touched = self.touched(delta);
+        self.beyond_horizon += touched.beyond_horizon;
+        let max_groups = self.plan.spec.max_groups;
+        if touched.positions.is_empty() {
+            self.cold.note_change(delta);
+            invalidate(&self.plan, &mut self.memo, delta);
+            self.committed.merge(delta, max_groups);
+        } else {
+            self.pending.merge(delta, max_groups);
         }
     }
 
-    /// How far back of its end a position of a window looks: at itself, the window before it and, where spikes are looked for, the baseline.
-    fn reach(&self, window: usize) -> Millis {
-        let size = self.plan.spec.windows.get(window).map_or(0, |w| w.size);
-        let baseline = self.plan.spec.spike.filter(|s| s.window == window).map_or(0, |s| s.baseline);
-        size.saturating_add(size.max(baseline))
+    pub(crate) fn touched(&self, delta: &PaneStore) -> Touched {
+        touched(&self.plan, &self.published, self.horizon(), delta)
     }
 
-    /// Keeps the rows of the published positions that a delta is about to change.
-    fn remember_published(&mut self, delta: &PaneStore) {
-        let plan = Arc::clone(&self.plan);
-        let horizon = self.watermark.minus(plan.spec.revision_horizon);
-        for (window, spec) in plan.spec.windows.iter().enumerate() {
-            let published = self.published[window];
-            let Some(panes) = delta.levels.get(plan.level_of(window)) else {
-                continue;
-            };
-            let mut touched = BTreeSet::new();
-            for (pane, content) in panes {
-                if *pane >= published
-                    || !spec
-                        .groupings
-                        .iter()
-                        .any(|g| content.groupings.get(*g).is_some_and(|g| !g.is_empty()))
-                {
-                    continue;
-                }
-                touched.extend(ends_after(*pane, spec.slide, self.reach(window)).filter(|end| *end <= published));
-                let direct = ends_after(*pane, spec.slide, spec.size).filter(|end| *end <= published);
-                self.beyond_horizon += direct.filter(|end| *end < horizon).count() as u64;
-            }
-            for end in touched.into_iter().filter(|end| *end >= horizon) {
-                if !self.dirty.contains_key(&(window, end)) {
-                    let rows = self.rows(Position::ending(&plan, window, end));
-                    self.dirty.insert((window, end), rows);
-                }
-            }
+    /// Positions that end before this are not corrected any more.
+    fn horizon(&self) -> EventTime {
+        self.watermark.minus(self.plan.spec.revision_horizon)
+    }
+
+    /// Up to where a watermark closes the positions of a window.
+    fn closed_by(&self, window: usize, watermark: EventTime) -> EventTime {
+        let bound = watermark.minus(self.plan.spec.lateness);
+        match self.plan.spec.windows.get(window) {
+            Some(spec) if bound != EventTime::MAX && bound != EventTime::MIN => bound.floor_to(spec.slide),
+            _ => bound,
         }
-    }
-
-    fn rows(&mut self, position: Position) -> Vec<MetricRow> {
-        let plan = Arc::clone(&self.plan);
-        let sources = [&self.committed];
-        let memo = &mut self.memo;
-        let groupings = &plan.spec.windows[position.window].groupings;
-        rows(&plan, &sources, position, groupings, &mut |grouping, end| {
-            let counts = || Arc::new(spike_counts(&plan, &sources, position.window, grouping, end));
-            Arc::clone(memo.entry((grouping, end)).or_insert_with(counts))
-        })
     }
 
     /// Publishes every position that ends no later than `watermark` minus the lateness and has not been published, and what has to be
     /// corrected of those that have.
     pub fn publish(&mut self, watermark: EventTime) -> Publication {
         let plan = Arc::clone(&self.plan);
-        let mut publication = self.corrections();
-        let bound = watermark.minus(plan.spec.lateness);
-        for (window, spec) in plan.spec.windows.iter().enumerate() {
-            let after = self.published[window];
-            let until = if bound == EventTime::MAX || bound == EventTime::MIN {
-                bound
-            } else {
-                bound.floor_to(spec.slide)
-            };
+        let mut publication = Publication {
+            rows: self.corrections(),
+            windows: Vec::new(),
+        };
+        for window in 0..plan.spec.windows.len() {
+            let (after, until) = (self.published[window], self.closed_by(window, watermark));
             if until <= after {
                 continue;
             }
             for end in positions(&plan, &[&self.committed], window, after, until) {
-                publication.rows.extend(self.rows(Position::ending(&plan, window, end)));
+                let rows = position_rows(&plan, &[&self.committed], &mut self.memo, window, end);
+                publication.rows.extend(rows);
             }
             self.published[window] = until;
             publication.windows.push(Published { window, after, until });
@@ -257,104 +211,63 @@ impl Merger {
         publication
     }
 
-    /// What [`Merger::publish`] would do to the state, without computing rows: for entries of the log that have been published already.
+    /// What [`Merger::publish`] would do to the state, without the rows: for entries of the log that have been published already.
     pub fn skip_to(&mut self, watermark: EventTime) {
-        for (window, spec) in self.plan.spec.windows.iter().enumerate() {
-            let bound = watermark.minus(self.plan.spec.lateness);
-            let until = if bound == EventTime::MAX || bound == EventTime::MIN {
-                bound
-            } else {
-                bound.floor_to(spec.slide)
-            };
-            self.published[window] = self.published[window].max(until);
-        }
         // Corrections are computed all the same: they number the revisions to come.
-        let _ = self.corrections();
+        self.corrections();
+        for window in 0..self.published.len() {
+            self.published[window] = self.published[window].max(self.closed_by(window, watermark));
+        }
         self.watermark = self.watermark.max(watermark);
         self.forget();
     }
 
-    fn corrections(&mut self) -> Publication {
-        let mut publication = Publication::default();
-        for ((window, end), before) in std::mem::take(&mut self.dirty) {
-            let position = Position::ending(&self.plan, window, end);
-            let after: BTreeMap<RowKey, MetricRow> = self.rows(position).into_iter().map(|r| (RowKey::of(&r), r)).collect();
-            let before: BTreeMap<RowKey, MetricRow> = before.into_iter().map(|r| (RowKey::of(&r), r)).collect();
-            let keys: BTreeSet<&RowKey> = before.keys().chain(after.keys()).collect();
-            for key in keys {
-                let (old, new) = (before.get(key), after.get(key));
-                if old == new {
-                    continue;
-                }
-                let known = self.revisions.get(key).copied();
-                // A row that was never published before is new, whenever it appears.
-                let revision = match (known, old) {
-                    (Some(revision), _) => revision + 1,
-                    (None, Some(_)) => 1,
-                    (None, None) => 0,
-                };
-                self.revisions.insert(key.clone(), revision);
-                let row = match (new, old) {
-                    (Some(row), _) => MetricRow { revision, ..row.clone() },
-                    (None, Some(row)) => MetricRow {
-                        revision,
-                        value: None,
-                        lower: None,
-                        upper: None,
-                        n: 0,
-                        numerator: None,
-                        denominator: None,
-                        ..row.clone()
-                    },
-                    (None, None) => continue,
-                };
-                publication.rows.push(row);
-            }
+    /// Merges what is pending, and gives the rows that change by it.
+    fn corrections(&mut self) -> Vec<MetricRow> {
+        let plan = Arc::clone(&self.plan);
+        let pending = std::mem::replace(&mut self.pending, PaneStore::with_levels(plan.levels.len()));
+        let mut corrected = Vec::new();
+        if pending.is_empty() {
+            return corrected;
         }
-        publication
+        let mut memo = self.memo.clone();
+        invalidate(&plan, &mut memo, &pending);
+        for (window, end) in self.touched(&pending).positions {
+            let before = position_rows(&plan, &[&self.committed], &mut self.memo, window, end);
+            let after = position_rows(&plan, &[&self.committed, &pending], &mut memo, window, end);
+            corrected.extend(self.revisions.correct(before, after));
+        }
+        self.memo = memo;
+        self.cold.note_change(&pending);
+        self.committed.merge_owned(pending, plan.spec.max_groups);
+        corrected
     }
 
-    /// Drops the panes that no position to come and no correction within the horizon needs.
+    /// The first pane of a level that positions need which end after what is published, or after a time if that is less.
+    pub(crate) fn oldest(&self, level: usize, after: EventTime) -> Option<EventTime> {
+        let windows = self.published.iter().enumerate().filter(|(w, _)| self.plan.level_of(*w) == level);
+        let needed = windows.map(|(w, published)| (*published).min(after).minus(self.plan.reach(w)));
+        Some(needed.min()?.floor_to(self.plan.levels.get(level)?.slide))
+    }
+
+    /// Drops what no position to come and no correction within the horizon needs.
     fn forget(&mut self) {
-        let plan = Arc::clone(&self.plan);
-        let horizon = self.watermark.minus(plan.spec.revision_horizon);
+        let horizon = self.horizon();
         if self.watermark == EventTime::MIN || self.watermark == EventTime::MAX {
             return;
         }
-        for (level, panes) in self.committed.levels.iter_mut().enumerate() {
-            let windows = (0..plan.spec.windows.len()).filter(|w| plan.level_of(*w) == level);
-            let oldest = windows
-                .map(|w| {
-                    let size = plan.spec.windows[w].size;
-                    let baseline = plan.spec.spike.filter(|s| s.window == w).map_or(0, |s| s.baseline);
-                    self.published[w].min(horizon).minus(size.saturating_add(size.max(baseline)))
-                })
-                .min();
-            if let Some(oldest) = oldest {
-                *panes = panes.split_off(&oldest.floor_to(plan.levels[level].slide));
+        for level in 0..self.committed.levels.len() {
+            let Some(oldest) = self.oldest(level, horizon) else { continue };
+            if let Some(panes) = self.committed.levels.get_mut(level) {
+                *panes = panes.split_off(&oldest);
             }
+            self.cold.forget(level, oldest);
         }
-        self.memo
-            .retain(|(_, end), _| *end >= horizon.minus(plan.spec.spike.map_or(0, |s| s.baseline)));
-        self.revisions.retain(|key, _| key.end >= horizon);
+        if let Some(spike) = self.plan.spec.spike {
+            // Only the baselines of positions to come are worth remembering; a correction computes what it needs.
+            let first = self.published.get(spike.window).map(|published| published.minus(spike.baseline));
+            self.memo.retain(|(_, end), _| first.is_some_and(|first| *end > first));
+        }
+        self.revisions.counts.retain(|key, _| key.end >= horizon);
     }
-}
-
-/// The rows of the window positions whose last slide contains the watermark, over everything that has been contributed so far.
-#[must_use]
-pub fn live_rows(plan: &Plan, sources: &[&PaneStore], watermark: EventTime, windows: &[usize], groupings: &[usize]) -> Vec<MetricRow> {
-    let mut live = Vec::new();
-    if watermark == EventTime::MIN || watermark == EventTime::MAX {
-        return live;
-    }
-    for window in windows {
-        let Some(spec) = plan.spec.windows.get(*window) else { continue };
-        let end = watermark.floor_to(spec.slide).plus(spec.slide);
-        let exported: Vec<usize> = spec.groupings.iter().copied().filter(|g| groupings.contains(g)).collect();
-        let position = Position::ending(plan, *window, end);
-        live.extend(rows(plan, sources, position, &exported, &mut |grouping, end| {
-            Arc::new(spike_counts(plan, sources, *window, grouping, end))
-        }));
-    }
-    live
 }

@@ -6,10 +6,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Sketch;
+use crate::plan::Plan;
 use crate::row::GroupKey;
 use crate::spec::OTHER;
 use crate::tally::Tally;
 use crate::time::EventTime;
+
+/// Hash and bits of one id in a sketch.
+const BYTES_AN_ID: u64 = 10;
+/// Key of a group and its share of the tree.
+const BYTES_A_KEY: u64 = 96;
 
 /// Everything that one group holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,11 @@ impl GroupState {
         self.tally.merge(&other.tally);
         self.users.merge(&other.users);
         self.sessions.merge(&other.sessions);
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        let ids = (self.users.len() + self.sessions.len()) as u64;
+        size_of::<GroupState>() as u64 + self.tally.approximate_bytes() + ids * BYTES_AN_ID
     }
 }
 
@@ -60,6 +71,11 @@ pub struct Groups {
 impl Groups {
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.other.is_none()
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        let states = self.kept.values().chain(self.other.as_deref());
+        states.map(|s| s.approximate_bytes() + BYTES_A_KEY).sum()
     }
 
     fn merge_other(&mut self, state: &GroupState) {
@@ -173,12 +189,32 @@ impl PaneStore {
     /// How many groups all panes hold together.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.levels
-            .iter()
-            .flat_map(BTreeMap::values)
-            .flat_map(|p| &p.groupings)
-            .map(|g| g.kept.len())
-            .sum()
+        self.all_groups().map(|g| g.kept.len()).sum()
+    }
+
+    /// How many groupings of panes have reached `max_groups`, so that some of their groups are counted as one.
+    #[must_use]
+    pub fn groups_overflowed(&self) -> usize {
+        self.all_groups().filter(|g| g.cut.is_some()).count()
+    }
+
+    /// An estimate of the memory that the groups take.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> u64 {
+        self.all_groups().map(Groups::approximate_bytes).sum()
+    }
+
+    fn all_groups(&self) -> impl Iterator<Item = &Groups> {
+        self.levels.iter().flat_map(BTreeMap::values).flat_map(|p| &p.groupings)
+    }
+
+    /// Whether it was made under this plan, as far as its shape shows.
+    pub(crate) fn fits(&self, plan: &Plan) -> bool {
+        let states = |g: &Groups| g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout));
+        let panes = self.levels.iter().flat_map(BTreeMap::values);
+        self.levels.len() == plan.levels.len()
+            && panes.clone().all(|p| p.groupings.len() == plan.spec.groupings.len())
+            && self.all_groups().all(states)
     }
 
     /// Merges a store that is no longer needed by itself; what this one lacks is moved instead of copied.

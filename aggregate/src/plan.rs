@@ -102,4 +102,11 @@ impl Plan {
     pub(crate) fn level_of(&self, window: usize) -> usize {
         self.level_of.get(window).copied().unwrap_or(0)
     }
+
+    /// How far back of its end a position of a window looks: at itself, the window before it and, where spikes are looked for, the baseline.
+    pub(crate) fn reach(&self, window: usize) -> Millis {
+        let size = self.spec.windows.get(window).map_or(0, |w| w.size);
+        let baseline = self.spec.spike.filter(|s| s.window == window).map_or(0, |s| s.baseline);
+        size.saturating_add(size.max(baseline))
+    }
 }

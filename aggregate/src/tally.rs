@@ -40,6 +40,13 @@ impl Tally {
             && self.histograms.len() == layout.histograms
     }
 
+    /// An estimate of the memory that the measures take.
+    pub(crate) fn approximate_bytes(&self) -> u64 {
+        let fixed = size_of_val(&*self.counts) + size_of_val(&*self.moments) + size_of_val(&*self.logs) + size_of_val(&*self.histograms);
+        let buckets: usize = self.histograms.iter().map(Histogram::buckets_held).sum();
+        (fixed + buckets * size_of::<(i16, u64)>() + self.money.currencies().count() * 64) as u64
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, layout: &Layout, fact: &Fact, currency: Option<&str>) {
         self.facts += 1;

@@ -118,3 +118,90 @@ pub(crate) fn positions(plan: &Plan, sources: &Sources<'_>, window: usize, after
 pub(crate) fn ends_after(pane: EventTime, slide: Millis, reach: Millis) -> impl Iterator<Item = EventTime> {
     (1..=reach / slide).map(move |i| pane.plus(i * slide))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::measure::Sketch;
+    use crate::pane::{Pane, group_hash};
+    use crate::spec::Spec;
+    use crate::tally::Tally;
+
+    fn key(name: u8) -> GroupKey {
+        vec![Some(Arc::from(format!("g{name}")))].into()
+    }
+
+    /// One fact of one user, put into a pane of one of three stores.
+    #[derive(Clone, Debug)]
+    struct Put {
+        source: usize,
+        pane: i64,
+        group: u8,
+        user: u64,
+    }
+
+    fn puts() -> impl Strategy<Value = Vec<Put>> {
+        let put = (0..3_usize, 0..6_i64, 0..9_u8, 0..20_u64);
+        let put = put.prop_map(|(source, pane, group, user)| Put { source, pane, group, user });
+        prop::collection::vec(put, 0..60)
+    }
+
+    fn state(plan: &Plan, user: u64) -> GroupState {
+        let mut tally = Tally::new(&plan.layout);
+        tally.facts = 1;
+        GroupState {
+            tally,
+            users: Sketch::from_unsorted(8, vec![(user << 56, 1)]),
+            sessions: Sketch::new(8),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_panes_gives_what_merging_them_gives(puts in puts(), max_groups in 1..5_usize, from in 0..3_i64, to in 3..7_i64) {
+            let plan = Plan::new(Spec::default());
+            let mut sources = vec![PaneStore::with_levels(1); 3];
+            let mut whole = Groups::default();
+            for put in &puts {
+                let (group, state) = (key(put.group), state(&plan, put.user));
+                let panes = &mut sources[put.source].levels[0];
+                let pane = panes.entry(EventTime(put.pane)).or_insert_with(|| Pane::with_groupings(1));
+                pane.groupings[0].add(group_hash(&group), &group, &state, max_groups);
+                if (from..to).contains(&put.pane) {
+                    whole.add(group_hash(&group), &group, &state, max_groups);
+                }
+            }
+            let sources: Vec<&PaneStore> = sources.iter().collect();
+            let folded = fold(&sources, 0, EventTime(from), EventTime(to), 0, max_groups, Clone::clone, GroupState::merge);
+            prop_assert_eq!(&folded.kept, &whole.kept);
+            prop_assert_eq!(folded.other.as_ref(), whole.other.as_deref());
+
+            let mut merged = Groups::default();
+            for source in sources.iter().rev() {
+                for (_, pane) in source.levels[0].range(EventTime(from)..EventTime(to)).rev() {
+                    merged.merge(&pane.groupings[0], max_groups);
+                }
+            }
+            prop_assert_eq!(&merged, &whole);
+
+            // Kept are the groups of the lowest hashes, with all of their facts.
+            let mut facts: BTreeMap<u64, u64> = BTreeMap::new();
+            for put in puts.iter().filter(|p| (from..to).contains(&p.pane)) {
+                *facts.entry(group_hash(&key(put.group))).or_default() += 1;
+            }
+            let expected: Vec<(u64, u64)> = facts.iter().take(max_groups).map(|(hash, n)| (*hash, *n)).collect();
+            let kept: Vec<(u64, u64)> = folded.kept.iter().map(|((hash, _), state)| (*hash, state.tally.facts)).collect();
+            prop_assert_eq!(kept, expected);
+            let rest: u64 = facts.values().skip(max_groups).sum();
+            prop_assert_eq!(folded.other.map_or(0, |o| o.tally.facts), rest);
+        }
+    }
+
+    #[test]
+    fn a_pane_is_in_the_positions_that_end_after_it() {
+        let ends: Vec<EventTime> = ends_after(EventTime(120), 60, 180).collect();
+        assert_eq!(ends, [EventTime(180), EventTime(240), EventTime(300)]);
+    }
+}

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tidegauge_aggregate::cold::{ColdKey, ColdPart};
 use tidegauge_aggregate::merger::{Merger, Publication};
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::log::{
-    Blob, CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, Publication as PublicationEntry, Revision, SnapshotAt,
+    Blob, BlobRef, CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, Publication as PublicationEntry, Revision, SnapshotAt,
     WindowRange,
 };
 use tidegauge_sink::table::{DataFile, FileIdentity, TableOptions, assemble, encode_metrics};
+use tokio::sync::watch;
 
 use super::PipelineError;
 use super::lane::LaneCut;
-use super::recover::{MERGER_BLOB, RESULTS_VERSION, to_log};
+use super::recover::{self, LoadError, MERGER_BLOB, RESULTS_VERSION, cold_name, to_log};
 use super::worker::Drained;
 
 /// Longest pause between two tries of a commit while the store fails.
@@ -37,6 +39,13 @@ pub(crate) struct CommitStats {
     pub(crate) gap_records: u64,
 }
 
+/// Why the store does not take a commit, and how often it has failed since the start of the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) why: String,
+    pub(crate) failures: u64,
+}
+
 /// The log, the merger and what a commit needs besides.
 pub(crate) struct Committer {
     pub(crate) plan: Arc<Plan>,
@@ -46,6 +55,8 @@ pub(crate) struct Committer {
     pub(crate) stats: CommitStats,
     /// The last failure was of the kind after which everything is taken up from the log.
     pub(crate) starts_again: bool,
+    /// Tells of every try that failed while it is still tried again.
+    pub(crate) trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Committer {
@@ -81,11 +92,24 @@ impl Committer {
             self.wait_or_fail(error, &mut pause).await?;
         }
         self.create(&draft).await?;
+        self.load_cold(delta).await?;
         self.merger.apply(delta);
         self.stats.commits += 1;
         self.stats.last = Some(super::worker::now());
         self.stats.last_seconds = Some(begun.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    /// Reads the panes back that a delta needs and that are not in memory, however long the store fails meanwhile.
+    async fn load_cold(&mut self, delta: &PaneStore) -> Result<(), PipelineError> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match recover::load_cold(&mut self.merger, self.log.store(), self.log.blobs(), delta).await {
+                Ok(()) => return Ok(()),
+                Err(LoadError::Log(error)) => self.wait_or_fail(error.into(), &mut pause).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     async fn stage_all(&self, draft: &mut Draft, lanes: &[LaneCut], files: &[DataFile], delta: Option<&[u8]>) -> Result<(), CommitError> {
@@ -147,6 +171,10 @@ impl Committer {
             self.starts_again = error.starts_again();
             return Err(error.into());
         }
+        self.trouble.send_replace(Some(Trouble {
+            why: error.to_string(),
+            failures: self.stats.failures,
+        }));
         tracing::warn!(%error, "the commit is tried again in {pause:?}; reading waits meanwhile and nothing is lost");
         tokio::time::sleep(*pause).await;
         *pause = (*pause * 2).min(LONGEST_PAUSE);
@@ -210,19 +238,37 @@ impl Committer {
         }
     }
 
-    /// Writes a checkpoint where one is due, and removes what it covers. Only to be called when nothing waits to be corrected.
+    /// Writes a checkpoint where one is due, or where much memory is taken by panes that it can keep instead, and removes what it covers. Only
+    /// to be called when nothing waits to be corrected.
     pub(crate) async fn checkpoint(&mut self) -> Result<(), PipelineError> {
-        if !self.log.checkpoint_due() || self.merger.has_corrections() {
+        let due = self.log.checkpoint_due() || self.merger.cold_ready();
+        if !due || self.merger.has_corrections() {
             return Ok(());
         }
-        let payload = tokio::task::block_in_place(|| encode(&self.merger.state()))?;
-        let blob = Blob::New {
-            name: MERGER_BLOB.to_owned(),
-            payload: payload.into(),
-        };
-        match self.log.checkpoint(vec![blob]).await {
-            Ok(_) => (),
+        let parts = self.merger.take_cold();
+        let blobs = tokio::task::block_in_place(|| self.blobs(&parts))?;
+        match self.log.checkpoint(blobs).await {
+            // Another process may have written the checkpoint of the same entry, with other panes in memory.
+            Ok(named) => {
+                let lacks = |key: ColdKey| !named.iter().any(|blob| blob.name == cold_name(key));
+                for part in parts.into_iter().filter(|part| lacks(part.key)) {
+                    self.merger.put_back(part);
+                }
+                if let Some(key) = self.merger.cold().find(|key| lacks(*key)) {
+                    return Err(PipelineError {
+                        message: format!(
+                            "{}: another process wrote the checkpoint without {}; start again to go on from it",
+                            self.log.store().location(),
+                            cold_name(key)
+                        ),
+                        usage: false,
+                    });
+                }
+            }
             Err(error) if error.is_transient() => {
+                for part in parts {
+                    self.merger.put_back(part);
+                }
                 tracing::warn!(%error, "the checkpoint is put off to the next commit");
                 return Ok(());
             }
@@ -232,6 +278,29 @@ impl Committer {
             tracing::warn!(%error, "files that the checkpoint made superfluous could not all be removed; the next checkpoint tries again");
         }
         Ok(())
+    }
+
+    /// The merger's state, the cold panes that were just taken out of it, and those that the last checkpoint holds and that may yet be needed.
+    fn blobs(&self, parts: &[ColdPart]) -> Result<Vec<Blob>, PipelineError> {
+        let kept: BTreeMap<&str, &BlobRef> = self.log.blobs().iter().map(|blob| (blob.name.as_str(), blob)).collect();
+        let fresh: BTreeMap<ColdKey, &ColdPart> = parts.iter().map(|part| (part.key, part)).collect();
+        let mut blobs = vec![Blob::New {
+            name: MERGER_BLOB.to_owned(),
+            payload: encode(&self.merger.state())?.into(),
+        }];
+        for key in self.merger.cold() {
+            let name = cold_name(key);
+            let kept = kept.get(name.as_str()).map(|blob| Blob::Keep((*blob).clone()));
+            let blob = match fresh.get(&key) {
+                Some(part) if part.changed || kept.is_none() => Some(Blob::New {
+                    payload: encode(&part.panes)?.into(),
+                    name,
+                }),
+                _ => kept,
+            };
+            blobs.extend(blob);
+        }
+        Ok(blobs)
     }
 }
 

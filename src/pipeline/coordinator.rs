@@ -115,6 +115,7 @@ impl Engine {
     /// Gives a partition to the worker with the fewest.
     pub(crate) fn add(&mut self, partition: PartitionRef, reader: Box<dyn PartitionReader>, resume: Resume, stop: Option<i64>) {
         let status = Arc::new(LaneStatus::new(partition.clone(), resume.to, resume.state.watermark()));
+        status.replaying.store(resume.silent.is_some(), Ordering::Relaxed);
         self.board.add(Arc::clone(&status));
         let known = self.committer.log.state().position(&partition.topic, partition.partition);
         let counters = known.map(|p| Counters::from_map(&p.newest.counters)).unwrap_or_default();

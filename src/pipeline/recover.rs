@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegauge_aggregate::cold::ColdKey;
 use tidegauge_aggregate::merger::{Merger, MergerState};
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::partition::PartitionState;
@@ -9,7 +10,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::snapshot::PartitionSnapshot;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::source::PartitionRef;
-use tidegauge_sink::log::{BlobKind, LastRecord, LogState, Position, Recovered, load};
+use tidegauge_sink::log::{BlobKind, BlobRef, LastRecord, LogError, LogState, Position, Recovered, load};
 use tidegauge_sink::store::Store;
 
 use super::PipelineError;
@@ -20,6 +21,11 @@ pub(crate) const RESULTS_VERSION: u32 = 1;
 
 /// Name of the merger's part of a checkpoint.
 pub(crate) const MERGER_BLOB: &str = "merger";
+
+/// Name of a cold part of the merger in a checkpoint.
+pub(crate) fn cold_name(key: ColdKey) -> String {
+    format!("panes/{}/{}", key.level, key.hour.0)
+}
 
 /// Bound on one decompressed state file.
 const MAX_STATE_BYTES: u64 = 16 << 30;
@@ -50,13 +56,14 @@ pub(crate) async fn merger(plan: &Arc<Plan>, store: &dyn Store, recovered: &Reco
     let current = recovered.at_checkpoint.as_ref().is_some_and(|at| at.epoch == recovered.state.epoch);
     if let Some(blob) = recovered.blobs.iter().find(|b| current && b.name == MERGER_BLOB) {
         let bytes = load(store, &blob.file, BlobKind::State, MAX_STATE_BYTES).await?;
-        let state: MergerState = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
+        let state: MergerState<'_> = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
         merger = Merger::restore(Arc::clone(plan), state).ok_or_else(|| damaged(&blob.file.path, "it is of another specification"))?;
     }
     for entry in recovered.entries.iter().filter(|entry| entry.epoch == recovered.state.epoch) {
         if let Some(file) = &entry.delta {
             let bytes = load(store, file, BlobKind::Delta, MAX_STATE_BYTES).await?;
             let delta: PaneStore = postcard::from_bytes(&bytes).map_err(|e| damaged(&file.path, e))?;
+            load_cold(&mut merger, store, &recovered.blobs, &delta).await?;
             merger.apply(&delta);
         }
         if let Some(publication) = &entry.publication {
@@ -64,6 +71,55 @@ pub(crate) async fn merger(plan: &Arc<Plan>, store: &dyn Store, recovered: &Reco
         }
     }
     Ok(merger)
+}
+
+/// Gives a merger the cold panes back that a delta needs. What has been given back when this fails stays so, and another call goes on.
+pub(crate) async fn load_cold(merger: &mut Merger, store: &dyn Store, blobs: &[BlobRef], delta: &PaneStore) -> Result<(), LoadError> {
+    for key in merger.cold_needed(delta) {
+        let name = cold_name(key);
+        let blob = blobs.iter().find(|b| b.name == name).ok_or_else(|| {
+            LoadError::Damaged(PipelineError {
+                message: format!(
+                    "{}: the newest checkpoint does not name {name}, which it says it keeps apart; this is a bug in tidegauge, please report it",
+                    store.location()
+                ),
+                usage: false,
+            })
+        })?;
+        let bytes = load(store, &blob.file, BlobKind::State, MAX_STATE_BYTES).await?;
+        let panes: PaneStore = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
+        merger.give_back(key, panes);
+    }
+    Ok(())
+}
+
+/// Why cold panes could not be read.
+pub(crate) enum LoadError {
+    /// The store, which may get over it.
+    Log(LogError),
+    /// What was read is of no use.
+    Damaged(PipelineError),
+}
+
+impl From<LogError> for LoadError {
+    fn from(error: LogError) -> LoadError {
+        LoadError::Log(error)
+    }
+}
+
+impl From<PipelineError> for LoadError {
+    fn from(error: PipelineError) -> LoadError {
+        LoadError::Damaged(error)
+    }
+}
+
+impl From<LoadError> for PipelineError {
+    fn from(error: LoadError) -> PipelineError {
+        match error {
+            LoadError::Log(error) => error.into(),
+            LoadError::Damaged(error) => error,
+        }
+    }
 }
 
 /// From where, and with what, a partition goes on.

@@ -21,6 +21,7 @@ use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
 use super::status::Status;
+use super::stop::{given_up, unwritten};
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report, WorkerRules};
 use super::{PipelineError, Summary};
@@ -45,6 +46,8 @@ pub struct RunOptions {
 const TICK: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_secs(1);
 const BATCH: usize = 1024;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -62,34 +65,32 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = SHORTEST_PAUSE;
     let mut stop = options.stop.clone();
-    let mut started = false;
+    let mut served = false;
     loop {
         let begun = Instant::now();
         let found = tokio::select! {
             found = Found::look(&options.config, &options.settings) => found,
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         };
-        let ended = match found {
-            // Brokers that are away for a while must not end a service that has been running.
-            Err(error) if started => Ended::Again(error.message),
+        let again = match found {
+            Ok(found) => match Session::run(&mut options, &status, found).await? {
+                Ended::Done(summary) => return Ok(summary),
+                Ended::Again(why) => why,
+            },
+            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
+            Err(error) if served => error.message,
             Err(error) => return Err(error),
-            Ok(found) => Session::run(&mut options, &status, found).await?,
         };
-        started = true;
-        match ended {
-            Ended::Done(summary) => return Ok(summary),
-            Ended::Again(why) => {
-                tracing::warn!("{why}; going on from the commit log");
-                status.starting(&why);
-            }
-        }
-        // Only what goes wrong again and again right after the start is slowed down.
+        served = true;
+        tracing::warn!("{again}; going on from the commit log");
+        status.starting(&again);
+        // Only what goes wrong again and again is slowed down.
         pause = if begun.elapsed() > Duration::from_secs(60) {
-            Duration::from_millis(200)
+            SHORTEST_PAUSE
         } else {
-            (pause * 2).min(Duration::from_secs(30))
+            (pause * 2).min(LONGEST_PAUSE)
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => (),
@@ -161,6 +162,7 @@ impl<'a> Session<'a> {
             tables: table_options(&options.config),
             stats: CommitStats::default(),
             starts_again: false,
+            trouble: watch::Sender::new(None),
         };
         if committer.log.state().closed.is_some() {
             let summary = committer.closed(&found.topics, options.until_end).await?;
@@ -262,10 +264,27 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Commits; while the store fails, shows so, and after a stop waits no longer than a stop may take.
+    async fn commit_or_tell(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        let mut trouble = self.engine.committer.trouble.subscribe();
+        let given_up = given_up(self.options.stop.clone(), self.options.config.shutdown_timeout);
+        let commit = self.engine.commit(order);
+        tokio::pin!(commit, given_up);
+        loop {
+            tokio::select! {
+                done = &mut commit => return done,
+                Ok(()) = trouble.changed() => if let Some(trouble) = &*trouble.borrow_and_update() {
+                    self.status.failing(trouble);
+                },
+                () = &mut given_up => return Err(unwritten(trouble.borrow().as_ref())),
+            }
+        }
+    }
+
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
         // Also of those that this commit gives up.
         let partitions: Vec<PartitionRef> = self.engine.lanes.keys().cloned().collect();
-        self.engine.commit(order).await?;
+        self.commit_or_tell(order).await?;
         let log = self.engine.committer.log.state();
         let position = |p: PartitionRef| log.position(&p.topic, p.partition).map(|at| (p.clone(), at.newest.to));
         let positions: Vec<(PartitionRef, i64)> = partitions.into_iter().filter_map(position).collect();
@@ -314,24 +333,29 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self) {
-        let rows = tokio::task::block_in_place(|| self.engine.live_snapshot());
-        let operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
-        let rows = rows.map(|snapshot| {
-            let rows = snapshot.rows.clone();
+        let lanes = self.engine.board.lanes();
+        let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
+        let mut operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
+        // Business gauges would lie while what they are made of is not all there yet.
+        let mut rows = None;
+        if replaying || lanes.is_empty() {
+            self.status.page().withdraw();
+        } else if let Some(snapshot) = tokio::task::block_in_place(|| self.engine.live_snapshot()) {
+            rows = Some(snapshot.rows.clone());
             self.status.page().publish(snapshot);
-            rows
-        });
-        self.status.show(rows, operational);
-        self.status.restored();
-        let failure = self.failures.iter().next().map(|(_, why)| why.clone());
-        self.status.set_unhealthy(failure.clone());
-        let replaying = self.engine.board.lanes().iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
-        self.status.set_ready(match failure {
+        }
+        let failure = self.failures.values().next().cloned();
+        let ready = match failure.clone() {
             Some(why) => Err(why),
-            None if self.engine.lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
-        });
+        };
+        operational.ready = ready.is_ok();
+        self.status.show(rows, operational);
+        self.status.restored();
+        self.status.set_unhealthy(failure);
+        self.status.set_ready(ready);
     }
 
     async fn hear(&mut self, event: SourceEvent) -> Result<Option<Ended>, PipelineError> {
@@ -449,6 +473,7 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
         &prometheus.windows,
         prometheus.windows_named,
         &prometheus.groupings,
+        prometheus.max_series,
     );
     Engine::start(committer, &workers, rules, Some(live))
 }

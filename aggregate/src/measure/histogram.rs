@@ -141,6 +141,11 @@ impl Histogram {
         self.counts.clear();
     }
 
+    /// Number of buckets that are not empty.
+    pub(crate) fn buckets_held(&self) -> usize {
+        self.indices.len()
+    }
+
     /// Number of values.
     #[must_use]
     pub fn n(&self) -> u64 {

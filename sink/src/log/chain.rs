@@ -64,6 +64,8 @@ pub struct CommitLog {
     /// Committed files that lie nowhere.
     pub(super) absent: Vec<DataFile>,
     checkpoint: Option<u64>,
+    /// Binary parts of that checkpoint.
+    blobs: Vec<BlobRef>,
     /// Binary files that the newest checkpoint or an entry after it names.
     pub(super) recent: BTreeSet<String>,
 }
@@ -141,10 +143,12 @@ impl CommitLog {
             pending: BTreeSet::new(),
             moves: found.entries.iter().flat_map(|entry| entry.files.iter().cloned()).collect(),
             absent: Vec::new(),
+            blobs: Vec::new(),
             checkpoint: found.checkpoint,
             recent: found.entries.iter().flat_map(Entry::binary_files).map(|f| f.path.clone()).collect(),
             store,
         };
+        log.blobs.clone_from(&found.blobs);
         log.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
         log.finish_moves().await?;
         found.absent = log.take_absent();
@@ -155,6 +159,12 @@ impl CommitLog {
     #[must_use]
     pub fn state(&self) -> &LogState {
         &self.state
+    }
+
+    /// The binary parts of the last checkpoint that this process read or wrote.
+    #[must_use]
+    pub fn blobs(&self) -> &[BlobRef] {
+        &self.blobs
     }
 
     /// This writer's id; a fence changes it.
@@ -400,6 +410,7 @@ impl CommitLog {
 
     pub(super) fn after_checkpoint(&mut self, seq: u64, blobs: &[BlobRef]) {
         self.checkpoint = Some(seq);
+        self.blobs = blobs.to_vec();
         self.recent = blobs.iter().map(|blob| blob.file.path.clone()).collect();
     }
 }
