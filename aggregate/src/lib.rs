@@ -24,6 +24,7 @@ mod revision;
 pub mod row;
 pub mod snapshot;
 pub mod spec;
+mod tallied;
 pub mod tally;
 mod ticket;
 pub mod time;
