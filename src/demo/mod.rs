@@ -18,6 +18,7 @@ use crate::http::{HttpServer, HttpState};
 use crate::pipeline::PipelineError;
 use crate::pipeline::run::{RunOptions, run};
 use crate::pipeline::status::Status;
+pub use summary::farewell;
 use traffic::Traffic;
 
 /// What a demo is asked for.

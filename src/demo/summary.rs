@@ -154,7 +154,10 @@ fn spikes(status: &Status, rows: &[MetricRow]) -> Vec<String> {
     let mut found: Vec<String> = rows
         .iter()
         .filter(|r| r.metric == "spike_excess" && r.lower.is_some_and(|l| l > 0.0) && r.numerator.is_some_and(|k| k >= 5))
-        .filter(|r| r.value.is_some_and(|v| v >= 0.02))
+        .filter(|r| match (r.value, r.numerator, r.denominator) {
+            (Some(excess), Some(k), Some(n)) => excess >= 0.02_f64.max((k as f64 / n as f64 - excess) / 2.0),
+            _ => false,
+        })
         .filter_map(|r| {
             let grouping = spec.groupings.get(r.grouping)?;
             let group = r.group.iter().map(|v| v.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ");
@@ -171,13 +174,47 @@ fn spikes(status: &Status, rows: &[MetricRow]) -> Vec<String> {
     found
 }
 
-/// What to try next.
-pub(super) fn farewell(directory: &Path) -> String {
-    let metrics = directory.join("metrics");
+/// What to try next: a command that a shell takes as it stands. `window` and `grouping` are words of SQL, hence their quotes.
+#[must_use]
+pub fn farewell(directory: &Path) -> String {
+    let files = directory.join("metrics/**/*.parquet").display().to_string().replace('\'', "''");
+    let query = format!(
+        r#"SELECT window_end, product, round(value, 3) AS task_success, n
+  FROM read_parquet('{files}')
+  WHERE metric = 'task_success_ratio' AND "window" = '5m' AND "grouping" = 'product'
+  QUALIFY revision = max(revision) OVER (PARTITION BY window_end, product)
+  ORDER BY window_end DESC, product LIMIT 12"#
+    );
+    // Within double quotes a shell leaves everything else alone.
+    let quoted = ['\\', '"', '$', '`']
+        .iter()
+        .fold(query, |text, c| text.replace(*c, &format!("\\{c}")));
     format!(
-        "\nThe tables stay in {}. Try, with DuckDB:\n\n  duckdb -c \"SELECT window_end, product, round(value, 3) AS task_success, n\n             FROM read_parquet('{}/**/*.parquet')\n             \
-         WHERE metric = 'task_success_ratio' AND \\\"window\\\" = '5m' AND \\\"grouping\\\" = 'product'\n             ORDER BY window_end DESC, product LIMIT 12\"\n",
-        directory.display(),
-        metrics.display()
+        "\nThe tables stay in {}. Try, with DuckDB:\n\n  duckdb -c \"{quoted}\"\n\nor in Python, with pandas or Polars: docs/reading-tables.md",
+        directory.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_shell_hands_the_query_on_as_sql() {
+        let text = farewell(Path::new("./a $HOME `b` \"c\" it's"));
+        let (_, command) = text.split_once("duckdb -c ").unwrap();
+        let (command, _) = command.split_once("\n\nor ").unwrap();
+        let shown = std::process::Command::new("sh")
+            .args(["-c", &format!("printf %s {command}")])
+            .output()
+            .unwrap();
+        let query = String::from_utf8(shown.stdout).unwrap();
+        assert!(
+            query.contains(r#"read_parquet('./a $HOME `b` "c" it''s/metrics/**/*.parquet')"#),
+            "{query}"
+        );
+        assert!(query.contains(r#""window" = '5m' AND "grouping" = 'product'"#), "{query}");
+    }
 }

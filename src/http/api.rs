@@ -18,8 +18,8 @@ pub struct Live<'a> {
 }
 
 /// The answer of `/api/v1/metrics`: `{"watermark", "caught_up", "rows": [{"metric", "area", "unit", "help", "window", "window_start",
-/// "window_end", "grouping", "dimensions", "stat", "label", "value", "lower", "upper", "n"}]}`, with times as RFC 3339 texts, in the order of the
-/// rows. Rows without a value are left out.
+/// "window_end", "grouping", "dimensions", "stat", "label", "value", "lower", "upper", "n", "numerator", "denominator"}]}`, with times as RFC
+/// 3339 texts, in the order of the rows. Rows without a value are left out.
 #[must_use]
 pub fn metrics_json(spec: &Spec, live: &Live<'_>) -> Value {
     let rows: Vec<Value> = live.rows.iter().filter_map(|row| row_json(spec, row)).collect();
@@ -53,6 +53,8 @@ fn row_json(spec: &Spec, row: &MetricRow) -> Option<Value> {
         "lower": row.lower,
         "upper": row.upper,
         "n": row.n,
+        "numerator": row.numerator,
+        "denominator": row.denominator,
     }))
 }
 

@@ -39,13 +39,13 @@ pub(crate) fn families() -> Vec<FamilyMeta> {
 
 impl Live {
     /// Exports these windows (tumbling ones only where they were named) and groupings.
-    pub(crate) fn new(plan: Arc<Plan>, windows: &[usize], named: bool, groupings: &[usize]) -> Live {
+    pub(crate) fn new(plan: Arc<Plan>, windows: &[usize], named: bool, groupings: &[usize], max_series: usize) -> Live {
         let rolling = |w: &&usize| named || plan.spec.windows.get(**w).is_some_and(|w| w.slide < w.size);
         let windows = windows.iter().filter(rolling).copied().collect();
         Live {
             windows,
             groupings: groupings.to_vec(),
-            totals: Totals::default(),
+            totals: Totals::new(max_series),
             shown: BTreeSet::new(),
             plan,
         }
