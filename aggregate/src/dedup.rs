@@ -1,6 +1,6 @@
 //! Event ids within the lateness: an exact memory of what has been accepted, bounded by the lateness.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,20 @@ const BUCKET_BITS: u32 = 10;
 /// The ids of accepted events that could still be sent again. An id is kept as its 128-bit hash.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventIds {
-    known: HashTable<(u128, i64)>,
-    buckets: BTreeMap<i64, VecDeque<(u128, i64)>>,
+    known: HashTable<Known>,
+    /// By time, ascending: what was accepted in about a second, as the lower half of the id and the time. An id is told from all others by
+    /// both halves; to find what to forget, one half and the time will do, since two that share them are forgotten together.
+    buckets: VecDeque<(i64, VecDeque<(u64, i64)>)>,
     /// Ids forgotten early because of the bound.
     pub(crate) forgotten: u64,
+}
+
+/// An id with the time of its event, in halves, since a whole one would be padded to twice the size.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    low: u64,
+    high: u64,
+    time: i64,
 }
 
 /// Persistent form.
@@ -28,38 +38,58 @@ pub(crate) fn id_hash(id: &str) -> u128 {
     xxh3_128(id.as_bytes())
 }
 
+#[inline]
+fn halves(id: u128) -> (u64, u64) {
+    (id as u64, (id >> 64) as u64)
+}
+
 impl EventIds {
     /// Whether an accepted event that is not before `bound` carried the id.
     #[inline]
     pub(crate) fn contains(&self, id: u128, bound: EventTime) -> bool {
+        let (low, high) = halves(id);
         self.known
-            .find(id as u64, |(known, _)| *known == id)
-            .is_some_and(|(_, time)| *time >= bound.0)
+            .find(low, |known| known.low == low && known.high == high)
+            .is_some_and(|known| known.time >= bound.0)
     }
 
     /// Remembers the id of an accepted event.
     #[inline]
     pub(crate) fn insert(&mut self, id: u128, time: EventTime, limit: usize) {
-        match self.known.find_mut(id as u64, |(known, _)| *known == id) {
-            Some(entry) => entry.1 = time.0,
+        let (low, high) = halves(id);
+        let time = time.0;
+        match self.known.find_mut(low, |known| known.low == low && known.high == high) {
+            Some(known) => known.time = time,
             None => {
-                self.known.insert_unique(id as u64, (id, time.0), |(id, _)| *id as u64);
+                self.known.insert_unique(low, Known { low, high, time }, |known| known.low);
             }
         }
-        self.buckets.entry(time.0 >> BUCKET_BITS).or_default().push_back((id, time.0));
+        self.bucket(time >> BUCKET_BITS).push_back((low, time));
         while self.known.len() > limit {
-            let Some(mut entry) = self.buckets.first_entry() else { return };
-            if let Some((id, time)) = entry.get_mut().pop_front() {
-                self.forgotten += u64::from(self.forget(id, time));
+            let Some((_, bucket)) = self.buckets.front_mut() else { return };
+            if let Some((low, time)) = bucket.pop_front() {
+                self.forgotten += u64::from(self.forget(low, time));
             } else {
-                entry.remove();
+                self.buckets.pop_front();
             }
         }
     }
 
-    fn forget(&mut self, id: u128, time: i64) -> bool {
+    /// The bucket of that number; nearly always one of the newest.
+    #[inline]
+    fn bucket(&mut self, number: i64) -> &mut VecDeque<(u64, i64)> {
+        let newer = self.buckets.iter().rev().take_while(|(n, _)| *n > number).count();
+        let place = self.buckets.len() - newer;
+        if place == 0 || self.buckets[place - 1].0 != number {
+            self.buckets.insert(place, (number, VecDeque::new()));
+            return &mut self.buckets[place].1;
+        }
+        &mut self.buckets[place - 1].1
+    }
+
+    fn forget(&mut self, low: u64, time: i64) -> bool {
         // The id may have been accepted again since, at a later time.
-        match self.known.find_entry(id as u64, |known| *known == (id, time)) {
+        match self.known.find_entry(low, |known| known.low == low && known.time == time) {
             Ok(entry) => {
                 entry.remove();
                 true
@@ -69,13 +99,12 @@ impl EventIds {
     }
 
     /// Forgets the ids of events before `bound`, by whole buckets.
+    #[inline]
     pub(crate) fn expire(&mut self, bound: EventTime) {
-        while let Some(entry) = self.buckets.first_entry() {
-            if *entry.key() >= bound.0 >> BUCKET_BITS {
-                return;
-            }
-            for (id, time) in entry.remove() {
-                self.forget(id, time);
+        while self.buckets.front().is_some_and(|(number, _)| *number < bound.0 >> BUCKET_BITS) {
+            let Some((_, bucket)) = self.buckets.pop_front() else { return };
+            for (low, time) in bucket {
+                self.forget(low, time);
             }
         }
     }
@@ -85,8 +114,11 @@ impl EventIds {
     }
 
     pub(crate) fn state(&self) -> EventIdsState {
-        let known = |entry: &(u128, i64)| self.known.find(entry.0 as u64, |k| k == entry).is_some();
-        EventIdsState(self.buckets.values().flatten().filter(|e| known(e)).copied().collect())
+        let whole = |(low, time): &(u64, i64)| {
+            let known = self.known.find(*low, |known| known.low == *low && known.time == *time)?;
+            Some((u128::from(known.high) << 64 | u128::from(known.low), known.time))
+        };
+        EventIdsState(self.buckets.iter().flat_map(|(_, bucket)| bucket).filter_map(whole).collect())
     }
 
     pub(crate) fn restore(state: &EventIdsState) -> EventIds {

@@ -10,14 +10,15 @@ use crate::attempt::{Attempts, End, Phase, Start};
 use crate::catalogue::{Bits, bits};
 use crate::counters::Counters;
 use crate::dedup::{EventIds, id_hash};
-use crate::event::{AttemptRow, Body, Effort, Event, Outcome, TicketAction};
+use crate::event::{AttemptRow, Body, Common, Effort, Event, Outcome, TicketAction};
 use crate::fact::{Fact, FactKind};
 use crate::journey::{EndedRun, Journeys};
 use crate::pane::PaneStore;
 use crate::plan::Plan;
+use crate::spec::Dimension;
 use crate::ticket::{TicketOutcome, TicketRules, Tickets};
 use crate::time::EventTime;
-use crate::tuple::{BaseDims, BaseId, MAX_ATTRIBUTE_DIMENSIONS, TupleId, Tuples};
+use crate::tuple::{BaseDims, BaseId, Grouped, MAX_ATTRIBUTE_DIMENSIONS, TupleId, Tuples};
 
 /// What became of a decoded event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct PartitionState {
     pub(crate) tickets: Tickets,
     pub(crate) journeys: Journeys,
     pub(crate) tuples: Tuples,
+    grouped: Grouped,
     accumulator: Accumulator,
     delta: PaneStore,
     due: Vec<(EventTime, u32)>,
@@ -55,7 +57,8 @@ pub struct PartitionState {
 /// An event with what is derived from it once.
 struct Applied<'e, 'a> {
     event: &'e Event<'a>,
-    dims: BaseDims<'a>,
+    dims: &'e BaseDims<'a>,
+    /// Of the dimensions that facts are grouped by.
     base: BaseId,
     pane: EventTime,
     user: Option<u64>,
@@ -65,6 +68,13 @@ impl PartitionState {
     /// A partition of which nothing has been read.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> PartitionState {
+        let used = |common| {
+            plan.spec
+                .groupings
+                .iter()
+                .any(|g| g.dimensions.contains(&Dimension::Common(common)))
+        };
+        let grouped = Common::ALL.map(used);
         PartitionState {
             delta: PaneStore::with_levels(plan.levels.len()),
             plan,
@@ -75,6 +85,7 @@ impl PartitionState {
             tickets: Tickets::default(),
             journeys: Journeys::default(),
             tuples: Tuples::default(),
+            grouped,
             accumulator: Accumulator::default(),
             due: Vec::new(),
             ended: Vec::new(),
@@ -174,11 +185,11 @@ impl PartitionState {
                 .and_then(|a| a.value.as_dimension());
             dims.attribute_count += 1;
         }
-        let base = self.tuples.base(&dims);
+        let base = self.tuples.base_by(&dims, self.grouped);
         let user = event.user_id.map(|u| xxh3_64(u.as_bytes()));
         let applied = Applied {
             event,
-            dims,
+            dims: &dims,
             base,
             pane: self.plan.base_pane(event.time),
             user,
@@ -186,7 +197,7 @@ impl PartitionState {
         let telemetry = event.event_type().is_telemetry();
         let mut marks = bits::SEEN | if telemetry { bits::ACTIVE } else { 0 };
         let mut crashed = 0;
-        let plain = self.tuples.tuple(base, None, None);
+        let plain = self.tuples.plain(base);
         self.accumulator.seen(&self.plan.layout, applied.pane, plain);
         match event.body {
             Body::TaskStarted { task, attempt_id } => self.start_attempt(&applied, task, attempt_id),
@@ -311,7 +322,9 @@ impl PartitionState {
 
     fn start_attempt(&mut self, applied: &Applied<'_, '_>, task: &str, id: &str) {
         let spec = &self.plan.spec;
-        let tuple = self.tuples.tuple(applied.base, Some(task), None);
+        // The tracker keeps all dimensions: the attempt's row shows them.
+        let base = self.tuples.base(applied.dims);
+        let tuple = self.tuples.tuple(base, Some(task), None);
         let event = applied.event;
         match self.attempts.start(
             id,
@@ -340,8 +353,7 @@ impl PartitionState {
         offset: i64,
         attempts: &mut AttemptSink<'_>,
     ) {
-        let plan = Arc::clone(&self.plan);
-        let (timeout, event) = (plan.spec.attempt_timeout, applied.event);
+        let (timeout, limit, event) = (self.plan.spec.attempt_timeout, self.plan.spec.max_attempts, applied.event);
         let slot = match self.attempts.end(id, event.time, timeout) {
             End::Repeated => {
                 self.counters.repeated_end += 1;
@@ -353,7 +365,7 @@ impl PartitionState {
             }
             End::Orphan => {
                 self.counters.orphan_end += 1;
-                if !self.attempts.remember(id, event.time, timeout, plan.spec.max_attempts) {
+                if !self.attempts.remember(id, event.time, timeout, limit) {
                     self.counters.untracked += 1;
                 }
                 None
@@ -379,7 +391,10 @@ impl PartitionState {
         let start_user = slot.and_then(|slot| self.attempts.get(slot)).and_then(|a| a.user());
         user.push_str(event.user_id.or(start_user).unwrap_or_default());
         let user_id = (!user.is_empty()).then_some(user.as_str());
-        let dims = self.tuples.dims(base);
+        let dims = match started {
+            Some(s) => applied.dims.or(&self.tuples.dims(self.tuples.base_of(s.tuple))),
+            None => *applied.dims,
+        };
         attempts(&AttemptRow {
             time: event.time,
             started: started.map(|s| s.at),
@@ -409,12 +424,11 @@ impl PartitionState {
 
     /// The event's dimensions; where it lacks one, those of the start or opening.
     fn merged_base(&mut self, applied: &Applied<'_, '_>, earlier: TupleId) -> BaseId {
-        let earlier = self.tuples.base_of(earlier);
-        if earlier == applied.base {
-            return earlier;
+        if applied.dims.complete(self.grouped) {
+            return applied.base;
         }
-        // The merged values may borrow from both, so they are written to an own interning below.
-        self.tuples.base_or(&applied.dims, earlier)
+        let earlier = self.tuples.base_of(earlier);
+        self.tuples.base_or(applied.dims, earlier, self.grouped)
     }
 
     fn attempt_fact(&mut self, at: EventTime, base: BaseId, tuple: TupleId, fact: &Fact, user: Option<u64>) {
@@ -431,7 +445,8 @@ impl PartitionState {
             retention: self.plan.spec.ticket_retention,
             limit: self.plan.spec.max_tickets,
         };
-        let own = self.tuples.tuple(applied.base, None, touchpoint);
+        let base = self.tuples.base(applied.dims);
+        let own = self.tuples.tuple(base, None, touchpoint);
         let outcome = self.tickets.handle(id, action, applied.event.time, own, &mut self.tuples, rules);
         let ticket = match outcome {
             TicketOutcome::RepeatedOpen => {
@@ -464,17 +479,17 @@ impl PartitionState {
                 let base = self.merged_base(applied, opening);
                 self.tuples.tuple_or(base, touchpoint, opening)
             }
-            _ => own,
+            _ => self.tuples.tuple(applied.base, None, touchpoint),
         };
         self.accumulator.add(&self.plan.layout, applied.pane, tuple, &fact, None);
         self.plan.layout.marks(&fact)
     }
 
     fn advance_journeys(&mut self, user: &str, task: &str, at: EventTime, base: BaseId) {
-        let plan = Arc::clone(&self.plan);
-        if plan.spec.journeys.is_empty() {
+        if self.plan.spec.journeys.is_empty() {
             return;
         }
+        let plan = Arc::clone(&self.plan);
         let tuple = self.tuples.tuple(base, None, None);
         let mut ended = std::mem::take(&mut self.ended);
         let journeys = &plan.spec.journeys;
@@ -508,11 +523,10 @@ impl PartitionState {
 
     /// Fires every timer set for a time before `bound`, until none is due.
     fn fire(&mut self, bound: EventTime, attempts: &mut AttemptSink<'_>) {
-        let plan = Arc::clone(&self.plan);
         self.ids.expire(bound);
         while !self.attempts.quiet(bound) {
             let mut due = std::mem::take(&mut self.due);
-            self.attempts.take_due(bound, plan.spec.attempt_timeout, &mut due);
+            self.attempts.take_due(bound, self.plan.spec.attempt_timeout, &mut due);
             let fired = due.len();
             for (at, slot) in &due {
                 self.infer_abandonment(*at, *slot, attempts);
@@ -524,11 +538,11 @@ impl PartitionState {
         }
         if !self.tickets.quiet(bound) {
             self.tickets
-                .expire(bound, plan.spec.ticket_retention, &mut self.tuples, &mut self.due);
+                .expire(bound, self.plan.spec.ticket_retention, &mut self.tuples, &mut self.due);
         }
         if !self.journeys.quiet(bound) {
             let mut ended = std::mem::take(&mut self.ended);
-            self.journeys.expire(bound, &plan.spec.journeys, &mut self.due, &mut ended);
+            self.journeys.expire(bound, &self.plan.spec.journeys, &mut self.due, &mut ended);
             self.journey_facts(&mut ended);
             self.ended = ended;
         }
@@ -562,7 +576,9 @@ impl PartitionState {
                 offset: None,
             });
         }
-        self.attempt_fact(at, base, started.tuple, &fact, user);
+        let tuple = self.tuples.grouped(started.tuple, self.grouped);
+        let base = self.tuples.base_of(tuple);
+        self.attempt_fact(at, base, tuple, &fact, user);
         self.attempts
             .finish(slot, at, Phase::Inferred, &mut self.tuples, self.plan.spec.attempt_timeout);
     }

@@ -34,6 +34,16 @@ impl<'a> BaseDims<'a> {
     }
 }
 
+/// The common fields that some grouping uses, by [`crate::event::Common`].
+pub(crate) type Grouped = [bool; 6];
+
+impl BaseDims<'_> {
+    /// Whether nothing is missing that facts are grouped by.
+    pub(crate) fn complete(&self, by: Grouped) -> bool {
+        self.common.iter().zip(by).all(|(value, used)| value.is_some() || !used) && self.attributes().iter().all(Option::is_some)
+    }
+}
+
 /// An interned [`BaseDims`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BaseId(pub(crate) u32);
@@ -120,11 +130,16 @@ impl Interner {
 pub(crate) struct Tuples {
     bases: Interner,
     tuples: Interner,
+    /// By base: its tuple without task and touchpoint, which most facts have; [`UNKNOWN`] where it was not asked for yet.
+    plain: Vec<u32>,
     scratch: Vec<u8>,
     /// Size after the last sweep, so that sweeping costs little per tuple however many are held.
     swept: usize,
 }
 
+const UNKNOWN: u32 = u32::MAX;
+
+#[inline]
 fn push(bytes: &mut Vec<u8>, value: Option<&str>) {
     match value {
         Some(text) => {
@@ -150,9 +165,15 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
 impl Tuples {
     #[inline]
     pub(crate) fn base(&mut self, dims: &BaseDims<'_>) -> BaseId {
+        self.base_by(dims, [true; 6])
+    }
+
+    /// The base of these values, as far as facts are grouped by them: what no grouping uses would but multiply the tuples.
+    #[inline]
+    pub(crate) fn base_by(&mut self, dims: &BaseDims<'_>, by: Grouped) -> BaseId {
         self.scratch.clear();
-        for value in dims.common {
-            push(&mut self.scratch, value);
+        for (value, used) in dims.common.iter().zip(by) {
+            push(&mut self.scratch, value.filter(|_| used));
         }
         for value in dims.attributes() {
             push(&mut self.scratch, *value);
@@ -160,8 +181,35 @@ impl Tuples {
         BaseId(self.bases.intern(&self.scratch).0)
     }
 
+    /// The tuple of a base without task and touchpoint.
+    #[inline]
+    pub(crate) fn plain(&mut self, base: BaseId) -> TupleId {
+        match self.plain.get(base.0 as usize) {
+            Some(tuple) if *tuple != UNKNOWN => TupleId(*tuple),
+            _ => self.intern_plain(base),
+        }
+    }
+
+    #[cold]
+    fn intern_plain(&mut self, base: BaseId) -> TupleId {
+        let tuple = self.intern_tuple(base, None, None);
+        let place = base.0 as usize;
+        if self.plain.len() <= place {
+            self.plain.resize(place + 1, UNKNOWN);
+        }
+        self.plain[place] = tuple.0;
+        tuple
+    }
+
     #[inline]
     pub(crate) fn tuple(&mut self, base: BaseId, task: Option<&str>, touchpoint: Option<&str>) -> TupleId {
+        if task.is_none() && touchpoint.is_none() {
+            return self.plain(base);
+        }
+        self.intern_tuple(base, task, touchpoint)
+    }
+
+    fn intern_tuple(&mut self, base: BaseId, task: Option<&str>, touchpoint: Option<&str>) -> TupleId {
         self.scratch.clear();
         self.scratch.extend_from_slice(&base.0.to_le_bytes());
         push(&mut self.scratch, task);
@@ -173,17 +221,34 @@ impl Tuples {
         TupleId(id)
     }
 
-    /// The base of these values; where one is missing, the earlier base's.
-    pub(crate) fn base_or(&mut self, dims: &BaseDims<'_>, earlier: BaseId) -> BaseId {
+    /// The base of these values, where one is missing of the earlier base's, as far as facts are grouped by them.
+    pub(crate) fn base_or(&mut self, dims: &BaseDims<'_>, earlier: BaseId, by: Grouped) -> BaseId {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         let merged = dims.or(&self.dims(earlier));
-        for value in merged.common.iter().chain(merged.attributes()) {
+        for (value, used) in merged.common.iter().zip(by) {
+            push(&mut scratch, value.filter(|_| used));
+        }
+        for value in merged.attributes() {
             push(&mut scratch, *value);
         }
         let id = self.bases.intern(&scratch).0;
         self.scratch = scratch;
         BaseId(id)
+    }
+
+    /// The same tuple, as far as facts are grouped by its values.
+    pub(crate) fn grouped(&mut self, tuple: TupleId, by: Grouped) -> TupleId {
+        let empty = BaseDims {
+            common: [None; 6],
+            attributes: [None; MAX_ATTRIBUTE_DIMENSIONS],
+            attribute_count: self.dims(self.base_of(tuple)).attribute_count,
+        };
+        let base = self.base_or(&empty, self.base_of(tuple), by);
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let (task, touchpoint) = self.particulars(tuple);
+        let (task, touchpoint) = (own(task), own(touchpoint));
+        self.tuple(base, task.as_deref(), touchpoint.as_deref())
     }
 
     /// The tuple of a base and a touchpoint; where that is missing, the earlier tuple's.
@@ -257,6 +322,7 @@ impl Tuples {
             }
         });
         self.bases.sweep(|_| ());
+        self.plain.clear();
         self.swept = self.tuples.len() + self.bases.len();
     }
 }

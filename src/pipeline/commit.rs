@@ -14,6 +14,7 @@ use tidegauge_sink::log::{
     WindowRange,
 };
 use tidegauge_sink::table::{DataFile, FileIdentity, TableOptions, assemble, encode_metrics};
+use tokio::sync::watch;
 
 use super::PipelineError;
 use super::lane::LaneCut;
@@ -38,6 +39,13 @@ pub(crate) struct CommitStats {
     pub(crate) gap_records: u64,
 }
 
+/// Why the store does not take a commit, and how often it has failed since the start of the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) why: String,
+    pub(crate) failures: u64,
+}
+
 /// The log, the merger and what a commit needs besides.
 pub(crate) struct Committer {
     pub(crate) plan: Arc<Plan>,
@@ -47,6 +55,8 @@ pub(crate) struct Committer {
     pub(crate) stats: CommitStats,
     /// The last failure was of the kind after which everything is taken up from the log.
     pub(crate) starts_again: bool,
+    /// Tells of every try that failed while it is still tried again.
+    pub(crate) trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Committer {
@@ -161,6 +171,10 @@ impl Committer {
             self.starts_again = error.starts_again();
             return Err(error.into());
         }
+        self.trouble.send_replace(Some(Trouble {
+            why: error.to_string(),
+            failures: self.stats.failures,
+        }));
         tracing::warn!(%error, "the commit is tried again in {pause:?}; reading waits meanwhile and nothing is lost");
         tokio::time::sleep(*pause).await;
         *pause = (*pause * 2).min(LONGEST_PAUSE);

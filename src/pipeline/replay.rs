@@ -11,6 +11,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::LocalStore;
+use tokio::sync::watch;
 
 use super::commit::{CommitStats, Committer};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
@@ -91,6 +92,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         tables,
         stats: CommitStats::default(),
         starts_again: false,
+        trouble: watch::Sender::new(None),
     };
     let rules = CommitRules {
         interval: config.output.commit_interval,

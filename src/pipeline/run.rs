@@ -13,7 +13,7 @@ use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
-use super::commit::{CommitStats, Committer};
+use super::commit::{CommitStats, Committer, Trouble};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
 use super::lane::LaneError;
 use super::live::Live;
@@ -166,6 +166,7 @@ impl<'a> Session<'a> {
             tables: table_options(&options.config),
             stats: CommitStats::default(),
             starts_again: false,
+            trouble: watch::Sender::new(None),
         };
         let engine = start_engine(options, committer, &plan)?;
         let (sender, events) = std::sync::mpsc::channel();
@@ -263,10 +264,27 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Commits; while the store fails, shows so, and after a stop waits no longer than a stop may take.
+    async fn commit_or_tell(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
+        let mut trouble = self.engine.committer.trouble.subscribe();
+        let given_up = given_up(self.options.stop.clone(), self.options.config.shutdown_timeout);
+        let commit = self.engine.commit(order);
+        tokio::pin!(commit, given_up);
+        loop {
+            tokio::select! {
+                done = &mut commit => return done,
+                Ok(()) = trouble.changed() => if let Some(trouble) = &*trouble.borrow_and_update() {
+                    self.status.failing(trouble);
+                },
+                () = &mut given_up => return Err(unwritten(trouble.borrow().as_ref())),
+            }
+        }
+    }
+
     async fn commit(&mut self, order: DrainOrder) -> Result<(), PipelineError> {
         // Also of those that this commit gives up.
         let partitions: Vec<PartitionRef> = self.engine.lanes.keys().cloned().collect();
-        self.engine.commit(order).await?;
+        self.commit_or_tell(order).await?;
         let log = self.engine.committer.log.state();
         let position = |p: PartitionRef| log.position(&p.topic, p.partition).map(|at| (p.clone(), at.newest.to));
         let positions: Vec<(PartitionRef, i64)> = partitions.into_iter().filter_map(position).collect();
@@ -310,7 +328,7 @@ impl<'a> Session<'a> {
     fn show(&mut self) {
         let lanes = self.engine.board.lanes();
         let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
-        let operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
+        let mut operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
         // Business gauges would lie while what they are made of is not all there yet.
         let mut rows = None;
         if replaying || lanes.is_empty() {
@@ -319,16 +337,18 @@ impl<'a> Session<'a> {
             rows = Some(snapshot.rows.clone());
             self.status.page().publish(snapshot);
         }
-        self.status.show(rows, operational);
-        self.status.restored();
         let failure = self.failures.values().next().cloned();
-        self.status.set_unhealthy(failure.clone());
-        self.status.set_ready(match failure {
+        let ready = match failure.clone() {
             Some(why) => Err(why),
             None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
-        });
+        };
+        operational.ready = ready.is_ok();
+        self.status.show(rows, operational);
+        self.status.restored();
+        self.status.set_unhealthy(failure);
+        self.status.set_ready(ready);
     }
 
     async fn hear(&mut self, event: SourceEvent) -> Result<Option<Ended>, PipelineError> {
@@ -457,6 +477,22 @@ fn connect(settings: &Settings) -> Result<Probe, PipelineError> {
         [] => Ok(found),
         problems => Err(failed(problems.join("\n"))),
     }
+}
+
+/// Ends when a stop was asked for and has waited for as long as a stop may.
+async fn given_up(mut stop: watch::Receiver<bool>, patience: Duration) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(patience).await;
+}
+
+fn unwritten(trouble: Option<&Trouble>) -> PipelineError {
+    let why = trouble.map_or("the output was too slow", |trouble| trouble.why.as_str());
+    failed(format!(
+        "stopped without a last commit, within runtime.shutdown_timeout it was not possible: {why}. Nothing is lost: the next start reads again \
+         what is not committed"
+    ))
 }
 
 /// The topics of a new pipeline, also those that expressions match.

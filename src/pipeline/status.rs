@@ -8,6 +8,7 @@ use tidegauge_aggregate::spec::Spec;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::gauges::{Operational, Page};
 
+use super::commit::Trouble;
 use super::live::families;
 use super::{PipelineError, worker::now};
 use crate::http::{HttpState, Live, metrics_json};
@@ -71,6 +72,17 @@ impl Status {
 
     pub(crate) fn set_ready(&self, ready: Result<(), String>) {
         self.change(|s| s.unready = ready.err());
+    }
+
+    /// The store does not take a commit; everything else waits for it.
+    pub(crate) fn failing(&self, trouble: &Trouble) {
+        self.change(|s| {
+            s.unready = Some(trouble.why.clone());
+            s.operational.ready = false;
+            s.operational.commit_failures = trouble.failures;
+            s.operational.store_errors = trouble.failures;
+        });
+        self.page.observe(self.operational());
     }
 
     pub(crate) fn set_unhealthy(&self, why: Option<String>) {

@@ -88,6 +88,19 @@ impl Sketch {
         sketch
     }
 
+    /// A sketch of hashes that ascend, each once, with the bits at the same places; no more than `k`.
+    #[must_use]
+    pub(crate) fn from_ascending(k: usize, hashes: Vec<u64>, bits: Vec<u16>) -> Self {
+        debug_assert!(hashes.is_sorted_by(|a, b| a < b) && hashes.len() == bits.len());
+        let mut sketch = Sketch {
+            hashes,
+            bits,
+            ..Sketch::new(k)
+        };
+        sketch.truncate();
+        sketch
+    }
+
     /// Adds one id. This moves all larger hashes, so many ids at once are better made a sketch and merged.
     pub fn add(&mut self, hash: u64, bits: u16) {
         match self.hashes.binary_search(&hash) {

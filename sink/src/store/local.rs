@@ -196,10 +196,15 @@ impl Inner {
         let target = self.resolve(path)?;
         self.make_parents(path)?;
         let (temporary, shown) = self.temporary()?;
-        self.write(&temporary, &shown, bytes)?;
-        let linked = fs::hard_link(&temporary, &target);
+        let written = self.write(&temporary, &shown, bytes);
+        let linked = if written.is_ok() {
+            fs::hard_link(&temporary, &target)
+        } else {
+            Ok(())
+        };
         // What stays behind after a crash here is removed by the next probe; it has no meaning to anyone.
         let _ = fs::remove_file(&temporary);
+        written?;
         let creation = match linked {
             Ok(()) => Creation::Created,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Creation::Exists,

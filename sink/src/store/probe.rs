@@ -181,7 +181,12 @@ fn no_links(root: &Path, why: &str) -> StoreError {
 }
 
 fn refuse(root: &Path, what: &str, why: &str, remedy: &str) -> StoreError {
-    let remedy = if remedy.is_empty() { "then start again" } else { remedy };
+    // Where the reason says what to do already, only the last step is missing.
+    let remedy = match (remedy, why.contains("; ")) {
+        ("", true) => "then start again",
+        ("", false) => "choose another `output.url`, then start again",
+        (remedy, _) => remedy,
+    };
     StoreError::Fatal {
         what: format!("the output {} {what}", root.display()),
         why: why.to_owned(),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, BinaryArray, BinaryBuilder, BooleanBuilder, Decimal128Builder, Float64Builder, Int32Builder,
-    Int64Builder, ListArray, StringArray, StringBuilder, StructArray, TimestampMicrosecondBuilder,
+    Int64Builder, ListArray, PrimitiveBuilder, StringArray, StringBuilder, StructArray, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Fields, TimeUnit};
 use arrow::error::ArrowError;
 use tidegauge_aggregate::time::EventTime;
 
@@ -28,7 +28,7 @@ pub(super) trait Column: Sized {
 }
 
 macro_rules! column {
-    ($(#[$meta:meta])* $name:ident $(<$value_lifetime:lifetime>)? ($builder:ty), $type:expr, $new:expr, $value:ty, |$v:ident| $convert:expr) => {
+    ($(#[$meta:meta])* $name:ident $(<$value_lifetime:lifetime>)? ($builder:ty), $type:expr, |$rows:ident, $bytes:ident| $new:expr, $value:ty, |$v:ident| $convert:expr) => {
         $(#[$meta])*
         pub(super) struct $name($builder);
 
@@ -49,6 +49,10 @@ macro_rules! column {
                     self.0.append_nulls(row - len);
                 }
             }
+
+            fn room($rows: usize, $bytes: usize) -> $builder {
+                $new
+            }
         }
 
         impl Column for $name {
@@ -57,46 +61,74 @@ macro_rules! column {
             }
 
             fn empty() -> Self {
-                $name($new)
+                $name(Self::room(0, 0))
             }
 
             fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+                if self.0.is_empty() {
+                    return Ok(new_null_array(&Self::data_type(), rows));
+                }
                 self.fill(rows);
-                Ok(Arc::new(self.0.finish()))
+                // The next batch will need about as much; growing there step by step costs more than the rest of the building.
+                let bytes = self.0.held();
+                let full = std::mem::replace(&mut self.0, Self::room(rows, bytes + bytes / 16));
+                Ok(Arc::new({ full }.finish()))
             }
         }
     };
 }
 
+/// How many bytes of values a builder holds besides those of fixed width.
+trait Held {
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+impl Held for StringBuilder {
+    fn held(&self) -> usize {
+        self.values_slice().len()
+    }
+}
+
+impl Held for BinaryBuilder {
+    fn held(&self) -> usize {
+        self.values_slice().len()
+    }
+}
+
+impl<T: ArrowPrimitiveType> Held for PrimitiveBuilder<T> {}
+impl Held for BooleanBuilder {}
+
 column! {
     /// UTF-8 text.
-    Text<'v>(StringBuilder), DataType::Utf8, StringBuilder::with_capacity(0, 0), &'v str, |value| value
+    Text<'v>(StringBuilder), DataType::Utf8, |rows, bytes| StringBuilder::with_capacity(rows, bytes), &'v str, |value| value
 }
 column! {
     /// Bytes.
-    Blob<'v>(BinaryBuilder), DataType::Binary, BinaryBuilder::with_capacity(0, 0), &'v [u8], |value| value
+    Blob<'v>(BinaryBuilder), DataType::Binary, |rows, bytes| BinaryBuilder::with_capacity(rows, bytes), &'v [u8], |value| value
 }
 column! {
     /// 64-bit integer.
-    Long(Int64Builder), DataType::Int64, Int64Builder::with_capacity(0), i64, |value| value
+    Long(Int64Builder), DataType::Int64, |rows, _bytes| Int64Builder::with_capacity(rows), i64, |value| value
 }
 column! {
     /// 32-bit integer.
-    Int(Int32Builder), DataType::Int32, Int32Builder::with_capacity(0), i32, |value| value
+    Int(Int32Builder), DataType::Int32, |rows, _bytes| Int32Builder::with_capacity(rows), i32, |value| value
 }
 column! {
     /// Double.
-    Real(Float64Builder), DataType::Float64, Float64Builder::with_capacity(0), f64, |value| value
+    Real(Float64Builder), DataType::Float64, |rows, _bytes| Float64Builder::with_capacity(rows), f64, |value| value
 }
 column! {
     /// True or false.
-    Flag(BooleanBuilder), DataType::Boolean, BooleanBuilder::with_capacity(0), bool, |value| value
+    Flag(BooleanBuilder), DataType::Boolean, |rows, _bytes| BooleanBuilder::with_capacity(rows), bool, |value| value
 }
 column! {
     /// A moment in UTC: milliseconds in, microseconds out, since that is the unit every engine reads.
     Moment(TimestampMicrosecondBuilder),
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-    TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC"),
+    |rows, _bytes| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
     EventTime,
     |value| value.0.saturating_mul(1_000)
 }
@@ -104,14 +136,14 @@ column! {
     /// An amount of money in millionths, as an exact decimal.
     Amount(Decimal128Builder),
     DataType::Decimal128(AMOUNT_PRECISION, AMOUNT_SCALE),
-    Decimal128Builder::with_capacity(0).with_data_type(DataType::Decimal128(AMOUNT_PRECISION, AMOUNT_SCALE)),
+    |rows, _bytes| Decimal128Builder::with_capacity(rows).with_data_type(DataType::Decimal128(AMOUNT_PRECISION, AMOUNT_SCALE)),
     i128,
     |value| value
 }
 column! {
     /// A score or sentiment in millionths, as a double: the nearest double of six decimals prints as those six decimals, and averages in
     /// DuckDB, Polars, Spark and pandas come out as numbers, not as decimal objects.
-    Millionths(Float64Builder), DataType::Float64, Float64Builder::with_capacity(0), i64, |value| value as f64 / 1e6
+    Millionths(Float64Builder), DataType::Float64, |rows, _bytes| Float64Builder::with_capacity(rows), i64, |value| value as f64 / 1e6
 }
 
 /// The headers of a record: a list of key and value, empty where there are none. Every row sets it.

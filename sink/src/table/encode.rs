@@ -28,10 +28,13 @@ const UNIQUE: [&str; 10] = [
     "value",
     "detail",
 ];
+/// Ids of equal length: written without a length before each, they are compressed as what they are, random digits.
+const IDS: [&str; 4] = ["event_id", "user_id", "session_id", "attempt_id"];
 /// Numbers that grow from row to row: their differences are what is worth storing.
 const ASCENDING: [&str; 3] = ["time", "offset", "record_timestamp"];
-/// Free text and random ids: their least and greatest value in a page prune nothing and cost two comparisons a row.
-const UNORDERED: [&str; 11] = [
+/// Text whose least and greatest value in a page prunes nothing, and would cost two comparisons a row: free text and random ids, and names of
+/// which every page holds all. What can be looked for by order - times, numbers, the keys of tickets - keeps its bounds.
+const UNORDERED: [&str; 30] = [
     "event_id",
     "user_id",
     "session_id",
@@ -43,6 +46,25 @@ const UNORDERED: [&str; 11] = [
     "attributes",
     "value",
     "detail",
+    "type",
+    "product",
+    "platform",
+    "channel",
+    "version",
+    "country",
+    "segment",
+    "task",
+    "outcome",
+    "action",
+    "target",
+    "severity",
+    "instrument",
+    "scope",
+    "touchpoint",
+    "category",
+    "priority",
+    "currency",
+    "topic",
 ];
 
 /// What a table's files look like; shared by the row groups of all workers.
@@ -110,7 +132,7 @@ impl Encoder {
     }
 
     fn build(table: Table, schema: Schema, options: &TableOptions) -> Result<Encoder> {
-        let mut properties = properties(options);
+        let mut properties = properties(table, options);
         add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
         let parquet = ArrowSchemaConverter::new().schema_root("tidegauge").convert(&schema)?;
         let schema = Arc::new(schema);
@@ -191,11 +213,12 @@ impl OpenRowGroup {
     }
 }
 
-fn properties(options: &TableOptions) -> WriterProperties {
+fn properties(table: Table, options: &TableOptions) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(options.compression.codec())
         .set_dictionary_enabled(true)
-        .set_statistics_enabled(EnabledStatistics::Page);
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_write_batch_size(4_096);
     for column in UNIQUE {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
@@ -204,7 +227,11 @@ fn properties(options: &TableOptions) -> WriterProperties {
             .set_column_dictionary_enabled(ColumnPath::from(column), false)
             .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED);
     }
-    for column in UNORDERED {
+    for column in IDS {
+        builder = builder.set_column_encoding(ColumnPath::from(column), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    }
+    // Results are few, and in the order of their windows and groups.
+    for column in UNORDERED.into_iter().filter(|_| table != Table::Metrics) {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
     }
     builder.build()
