@@ -32,6 +32,7 @@ async fn start(store: &MemoryStore, plan: &Arc<Plan>) -> Committer {
         tables: TableOptions::new(Arc::new(plan.spec.clone())),
         stats: CommitStats::default(),
         starts_again: false,
+        trouble: watch::Sender::new(None),
     }
 }
 
@@ -97,7 +98,7 @@ async fn checkpoints_cold_panes_and_restarts_change_no_publication() {
         assert_undisturbed(seed, &mut seen).await;
     }
     assert!(
-        seen.corrections > 100 && seen.cold > 10 && seen.removed > 10 && seen.replayed > 0,
+        seen.corrections > 100 && seen.cold > 10 && seen.removed > 5 && seen.replayed > 0,
         "{seen:?}"
     );
 }
