@@ -52,12 +52,21 @@ impl Prometheus {
 
     fn ask(&self, path: &str) -> Value {
         let answer = get(&self.address, path, "*/*");
-        answer.ok().and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or(Value::Null)
+        answer
+            .ok()
+            .and_then(|(_, body)| serde_json::from_str(&body).ok())
+            .unwrap_or(Value::Null)
     }
 
     /// The series that a query gives, each with its labels and value.
     fn query(&self, query: &str) -> Vec<(Value, f64)> {
-        let escape = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        let escape = |byte: u8| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        };
         let answer = self.ask(&format!("/api/v1/query?query={}", query.bytes().map(escape).collect::<String>()));
         let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         let value = |one: &Value| one["value"][1].as_str().unwrap().parse().unwrap();
@@ -77,7 +86,12 @@ impl Prometheus {
         let deadline = Instant::now() + LIMIT;
         while !condition(self) {
             let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "Prometheus did not {what}: {}\n{}", self.ask("/api/v1/targets"), log());
+            assert!(
+                Instant::now() < deadline,
+                "Prometheus did not {what}: {}\n{}",
+                self.ask("/api/v1/targets"),
+                log()
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -111,8 +125,13 @@ impl Traffic {
     /// Impressions and half as many clicks in a product at a time, on both partitions.
     fn interactions(&self, product: &str, time: i64, count: usize) {
         for number in 0..count {
-            for action in if number % 2 == 0 { &["impression", "click"][..] } else { &["impression"] } {
-                let event = json!({"type": "interaction", "action": action, "product": product, "user_id": format!("u{number}"), "time": time});
+            for action in if number % 2 == 0 {
+                &["impression", "click"][..]
+            } else {
+                &["impression"]
+            } {
+                let event =
+                    json!({"type": "interaction", "action": action, "product": product, "user_id": format!("u{number}"), "time": time});
                 let partition = i32::from(number % 4 > 1);
                 self.send(partition, time, &event.to_string());
             }
@@ -169,13 +188,20 @@ fn what_prometheus_stores_is_what_the_service_says() {
 
     // Time goes on without the shop: in the last minutes nothing happened there.
     let shop = r#"{product="shop",window="5m",grouping="product"}"#;
-    let (ratio, samples) = (format!("tidegauge_click_through_ratio{shop}"), format!("tidegauge_click_through_ratio_samples{shop}"));
+    let (ratio, samples) = (
+        format!("tidegauge_click_through_ratio{shop}"),
+        format!("tidegauge_click_through_ratio_samples{shop}"),
+    );
     assert_eq!((prometheus.value(&ratio), prometheus.value(&samples)), (Some(0.5), Some(40.0)));
     traffic.interactions("bank", now(), 40);
     prometheus.until("see the bank", |p| p.value(&ratio.replace("shop", "bank")) == Some(0.5));
     prometheus.until("drop the shop", |p| p.query(&ratio).is_empty());
     assert_eq!(prometheus.value(&samples), Some(0.0), "nothing is counted where there is nothing");
-    assert_eq!(prometheus.value(&ratio.replace("5m", "1h")), Some(0.5), "within the hour it happened");
+    assert_eq!(
+        prometheus.value(&ratio.replace("5m", "1h")),
+        Some(0.5),
+        "within the hour it happened"
+    );
     prometheus.until("see the counters grow", |p| p.value("sum(tidegauge_records_total)") == Some(122.0));
     assert_eq!(prometheus.value("sum(resets(tidegauge_records_total[5m]))"), Some(0.0));
     let (_, page) = get(service.address(), "/metrics", "text/plain").unwrap();
@@ -185,10 +211,7 @@ fn what_prometheus_stores_is_what_the_service_says() {
 }
 
 fn operational(prometheus: &Prometheus) {
-    assert_eq!(
-        prometheus.query("tidegauge_build_info")[0].0["version"],
-        env!("CARGO_PKG_VERSION")
-    );
+    assert_eq!(prometheus.query("tidegauge_build_info")[0].0["version"], env!("CARGO_PKG_VERSION"));
     for (query, expected) in [
         ("sum(tidegauge_events_accepted_total)", 60.0),
         (r#"tidegauge_rejected_records_total{reason="not_json"}"#, 1.0),
@@ -213,7 +236,14 @@ fn operational(prometheus: &Prometheus) {
     assert!((1_190.0..1_400.0).contains(&behind), "{behind}");
     let age = prometheus.value("time() - tidegauge_last_commit_timestamp_seconds").unwrap();
     assert!((-1.0..60.0).contains(&age), "{age}");
-    for name in ["commits_total", "state_bytes", "series", "partition_position_offset", "files_written_total", "queue_fill_ratio"] {
+    for name in [
+        "commits_total",
+        "state_bytes",
+        "series",
+        "partition_position_offset",
+        "files_written_total",
+        "queue_fill_ratio",
+    ] {
         assert!(!prometheus.query(&format!("tidegauge_{name}")).is_empty(), "{name}");
     }
 }
@@ -225,7 +255,11 @@ fn business(prometheus: &Prometheus, service: &Service) {
     for row in live["rows"].as_array().unwrap() {
         let dimensions = row["dimensions"].as_object().unwrap();
         let mut labels = vec![format!("window={}", row["window"]), format!("grouping={}", row["grouping"])];
-        labels.extend(dimensions.iter().map(|(name, value)| format!("{name}={}", if value.is_null() { json!("") } else { value.clone() })));
+        labels.extend(
+            dimensions
+                .iter()
+                .map(|(name, value)| format!("{name}={}", if value.is_null() { json!("") } else { value.clone() })),
+        );
         if row["metric"] != "click_through_ratio" {
             continue;
         }
@@ -263,6 +297,9 @@ fn gauges_and_readiness_wait_for_what_is_replayed() {
         ready && shown
     });
     assert!(unready > 0, "it was ready before it had read anything");
-    assert_eq!(service.sample(r#"tidegauge_click_through_ratio{window="5m",grouping="overall""#), before);
+    assert_eq!(
+        service.sample(r#"tidegauge_click_through_ratio{window="5m",grouping="overall""#),
+        before
+    );
     assert_eq!(service.stop(), Some(0));
 }

@@ -57,7 +57,8 @@ impl Place {
 
 /// Errors counted in the window of a minute that begins then.
 fn errors(output: &Path, start: i64) -> Option<f64> {
-    let of = |row: &reference::RefRow| row.window == "1m" && row.window_start == start && row.grouping == "overall" && row.metric == "errors";
+    let of =
+        |row: &reference::RefRow| row.window == "1m" && row.window_start == start && row.grouping == "overall" && row.metric == "errors";
     metrics(output).iter().find(|row| of(row)).map(|row| row.value)
 }
 
@@ -74,13 +75,21 @@ fn a_quiet_partition_is_named_as_the_holder_then_idle_and_what_comes_later_is_a_
         s.sample(r#"tidegauge_watermark_holder{topic="t",partition="1""#) == Some(1.0)
             || s.sample(r#"tidegauge_watermark_holder{partition="1""#) == Some(1.0)
     });
-    assert_eq!(errors(&output, minute), None, "published without waiting for the partition that is behind");
+    assert_eq!(
+        errors(&output, minute),
+        None,
+        "published without waiting for the partition that is behind"
+    );
     // Both become idle in the end; whichever does so first, the window closes.
     service.until("publish the minute", |_| errors(&output, minute) == Some(2.0));
     place.error(1, minute + 3);
     service.until("publish it again", |_| errors(&output, minute) == Some(3.0));
     assert_eq!(service.json("/api/v1/status")["late"], 0);
-    assert!(table(&output, "metrics").iter().any(|row| row.contains("|revision=1") || row.contains("revision=1|")));
+    assert!(
+        table(&output, "metrics")
+            .iter()
+            .any(|row| row.contains("|revision=1") || row.contains("revision=1|"))
+    );
     assert_eq!(service.stop(), Some(0));
     drop(place.broker);
 }
@@ -93,7 +102,13 @@ fn a_quiet_topic_is_committed_by_the_clock_and_a_kill_repeats_nothing() {
     let mut service = Service::run(&place.configuration);
     service.until("commit the only event", |_| rows_in(&output, "events") == 1);
     let before = files(&output, "events");
-    assert!(Command::new("kill").args(["-KILL", &service.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &service.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(service.end(), None, "a signal ended it");
 
     let mut service = Service::run(&place.configuration);
@@ -101,6 +116,9 @@ fn a_quiet_topic_is_committed_by_the_clock_and_a_kill_repeats_nothing() {
     place.error(0, now());
     service.until("commit the second event", |_| rows_in(&output, "events") == 2);
     let after = files(&output, "events");
-    assert!(before.iter().all(|file| after.contains(file)), "a visible file is never touched again");
+    assert!(
+        before.iter().all(|file| after.contains(file)),
+        "a visible file is never touched again"
+    );
     assert_eq!(service.stop(), Some(0));
 }

@@ -30,7 +30,9 @@ impl Place {
 }
 
 fn holds_data(output: &Path) -> bool {
-    ["metrics", "events", "_tidegauge/log"].iter().any(|name| output.join(name).exists())
+    ["metrics", "events", "_tidegauge/log"]
+        .iter()
+        .any(|name| output.join(name).exists())
 }
 
 #[test]

@@ -22,7 +22,11 @@ fn error(time: i64) -> String {
 fn write(records: &Path, partition: i32, lines: &[(i64, i64)]) {
     fs::create_dir_all(records.join("t")).unwrap();
     let line = |(stamp, time): &(i64, i64)| json!({"timestamp": stamp, "key": null, "value": error(*time)}).to_string() + "\n";
-    fs::write(records.join(format!("t/{partition}.jsonl")), lines.iter().map(line).collect::<String>()).unwrap();
+    fs::write(
+        records.join(format!("t/{partition}.jsonl")),
+        lines.iter().map(line).collect::<String>(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -62,7 +66,10 @@ fn a_producer_that_lives_in_tomorrow_makes_nobody_late_and_neither_holds_up_nor_
         .unwrap();
     let send = |partition: i32, time: i64| {
         let payload = error(time);
-        let record = BaseRecord::<(), str>::to("t").partition(partition).timestamp(time).payload(&payload);
+        let record = BaseRecord::<(), str>::to("t")
+            .partition(partition)
+            .timestamp(time)
+            .payload(&payload);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     };
     let begun = now();
@@ -88,7 +95,10 @@ fn a_producer_that_lives_in_tomorrow_makes_nobody_late_and_neither_holds_up_nor_
     assert_eq!((&status["late"], &status["rejected"]), (&json!(0), &json!({})));
     assert!(partition(&status, 1)["watermark_ms"] == begun + DAY);
     let watermark = status["watermark_ms"].as_i64().unwrap();
-    assert_eq!(watermark, begun, "of all of it, the watermark is that of the partition that tells the truth");
+    assert_eq!(
+        watermark, begun,
+        "of all of it, the watermark is that of the partition that tells the truth"
+    );
 
     // What is late for partition 1 by a day is good for partition 0, and closes its windows in time.
     let before = service.sample("tidegauge_windows_published_total").unwrap();
@@ -102,6 +112,9 @@ fn a_producer_that_lives_in_tomorrow_makes_nobody_late_and_neither_holds_up_nor_
     assert_eq!(status["late"], 0);
     assert!(status["watermark_ms"].as_i64().unwrap() <= now(), "{status}");
     let published = metrics(&output);
-    assert!(published.iter().all(|row| row.window_start + 60_000 <= now()), "a window of tomorrow was published");
+    assert!(
+        published.iter().all(|row| row.window_start + 60_000 <= now()),
+        "a window of tomorrow was published"
+    );
     assert_eq!(service.stop(), Some(0));
 }

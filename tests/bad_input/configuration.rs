@@ -41,7 +41,12 @@ fn five_mistakes_are_told_at_once_and_nothing_is_started() {
     run(&["check", "-c", file]).assert(2, &expected);
     let said = run(&["check", "-c", file, "--json"]);
     said.assert(2, &[]);
-    let lines: Vec<_> = said.json()["mistakes"].as_array().unwrap().iter().map(|m| m["line"].as_u64().unwrap()).collect();
+    let lines: Vec<_> = said.json()["mistakes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["line"].as_u64().unwrap())
+        .collect();
     assert_eq!(lines, [3, 4, 7, 8, 11]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only the file itself is there");
 }

@@ -73,7 +73,11 @@ fn a_million_groups_stay_within_the_bound() {
 
     let rows = metrics(&output);
     let named: Vec<_> = rows.iter().filter(|row| row.metric == "errors").collect();
-    assert!(!named.is_empty(), "no such metric: {:?}", rows.iter().map(|r| &r.metric).collect::<BTreeSet<_>>());
+    assert!(
+        !named.is_empty(),
+        "no such metric: {:?}",
+        rows.iter().map(|r| &r.metric).collect::<BTreeSet<_>>()
+    );
     let windows: BTreeSet<_> = named.iter().map(|row| (row.window.clone(), row.window_start)).collect();
     for (window, start) in windows {
         let here = |grouping: &str| {
@@ -88,6 +92,9 @@ fn a_million_groups_stay_within_the_bound() {
         let (rest, kept): (Vec<&RefRow>, Vec<&RefRow>) = products.iter().copied().partition(|row| is_rest(&row));
         assert_eq!(rest.len(), usize::from(total > KEPT as f64), "{window} {start}");
         assert!(kept.len() as u64 <= KEPT, "{} groups", kept.len());
-        assert!(kept.iter().all(|row| row.value == 1.0), "a group that is kept counts all of its events");
+        assert!(
+            kept.iter().all(|row| row.value == 1.0),
+            "a group that is kept counts all of its events"
+        );
     }
 }

@@ -23,7 +23,10 @@ fn unshare() -> Command {
     let way = WAY.get_or_init(|| {
         let works = |flags: &&str| {
             let mut tried = Command::new("unshare");
-            tried.arg(flags).args(["sh", "-c", "mount -t tmpfs tmpfs /mnt"]).stderr(Stdio::null());
+            tried
+                .arg(flags)
+                .args(["sh", "-c", "mount -t tmpfs tmpfs /mnt"])
+                .stderr(Stdio::null());
             tried.status().is_ok_and(|status| status.success())
         };
         let found = ["-m", "-Urm"].into_iter().find(works);
@@ -54,7 +57,9 @@ impl Place {
     }
 
     fn produce(&self, count: usize) {
-        let config = ClientConfig::new().set("bootstrap.servers", self.broker.bootstrap_servers().unwrap()).create();
+        let config = ClientConfig::new()
+            .set("bootstrap.servers", self.broker.bootstrap_servers().unwrap())
+            .create();
         let producer: BaseProducer = config.unwrap();
         for _ in 0..count {
             let payload = format!(r#"{{"type":"interaction","action":"click","time":{}}}"#, now());
@@ -68,7 +73,13 @@ impl Place {
     fn run(&self, size: &str, preparation: &str) -> Command {
         let output = self.mount().join("output");
         let brokers = self.broker.bootstrap_servers().unwrap();
-        let file = configuration(self.directory.path(), &brokers, &["t"], &output, "runtime.shutdown_timeout = \"2s\"\n");
+        let file = configuration(
+            self.directory.path(),
+            &brokers,
+            &["t"],
+            &output,
+            "runtime.shutdown_timeout = \"2s\"\n",
+        );
         let mut command = isolated(unshare());
         let script = format!(r#"mount -t tmpfs -o size={size} tmpfs "$1" || exit 9; {preparation}; exec "$2" run -c "$3""#);
         command.args(["sh", "-c", &script, "sh"]).arg(self.mount());
@@ -78,7 +89,10 @@ impl Place {
 
     /// The output as the process sees it.
     fn seen_by(&self, service: &Service) -> PathBuf {
-        Path::new("/proc").join(service.id().to_string()).join("root").join(self.mount().strip_prefix("/").unwrap())
+        Path::new("/proc")
+            .join(service.id().to_string())
+            .join("root")
+            .join(self.mount().strip_prefix("/").unwrap())
     }
 }
 
@@ -108,7 +122,10 @@ fn survives(breaks: impl Fn(&Service, &Path), says: &str, mends: impl Fn(&Servic
     });
     service.until("try again", |s| s.sample("tidegauge_commit_failures_total") > Some(2.0));
     let log = service.log();
-    assert!(log.contains(says) && log.contains("the commit is tried again") && log.contains("nothing is lost"), "{log}");
+    assert!(
+        log.contains(says) && log.contains("the commit is tried again") && log.contains("nothing is lost"),
+        "{log}"
+    );
     assert_eq!(service.get("/healthz").0, 200, "a restart would not help");
     assert_eq!(service.sample("tidegauge_ready"), Some(0.0));
     assert_eq!(service.json("/api/v1/status")["ready"], false);
@@ -228,12 +245,27 @@ fn a_file_system_without_hard_links_is_refused() {
     let place = Place::new();
     let (source, library) = (place.directory.path().join("links.c"), place.directory.path().join("links.so"));
     fs::write(&source, NO_LINKS).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .status();
     assert!(built.unwrap().success());
     let records = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/defaults/records");
     let output = place.directory.path().join("output");
     let mut command = tidegauge();
-    command.args(["replay", records, "--output"]).arg(&output).env("LD_PRELOAD", &library);
-    refused(command, &[output.to_str().unwrap(), "has no proper hard links", "Operation not permitted", "ext4"]);
+    command
+        .args(["replay", records, "--output"])
+        .arg(&output)
+        .env("LD_PRELOAD", &library);
+    refused(
+        command,
+        &[
+            output.to_str().unwrap(),
+            "has no proper hard links",
+            "Operation not permitted",
+            "ext4",
+        ],
+    );
     assert!(!output.join("metrics").exists() && !output.join("_tidegauge/log").exists());
 }

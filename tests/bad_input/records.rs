@@ -73,7 +73,13 @@ fn a_record_of_a_mebibyte_and_a_byte_is_refused_and_kept_whole_from_kafka() {
     produce(&producer, "large", 0, &[message(event(MIB)), message(event(MIB + 1))]);
     let directory = TempDir::new().unwrap();
     let output = directory.path().join("output");
-    let file = configuration(directory.path(), &broker.bootstrap(), &["large"], &output, "kafka.group_id = \"large\"\n");
+    let file = configuration(
+        directory.path(),
+        &broker.bootstrap(),
+        &["large"],
+        &output,
+        "kafka.group_id = \"large\"\n",
+    );
     let said = run(&["run", "--until-end", "--close", "--json", "-c", file.to_str().unwrap()]);
     said.assert(0, &[]);
     check(&said.json(), &output, &event(MIB + 1));

@@ -73,7 +73,7 @@ pub fn configuration(directory: &Path, brokers: &str, topics: &[&str], output: &
     let text = format!(
         r#"kafka.brokers = "{brokers}"
 kafka.topics = {topics:?}
-kafka.client = {{ "fetch.wait.max.ms" = "20", "topic.metadata.refresh.interval.ms" = "5000" }}
+kafka.client = {{ "fetch.wait.max.ms" = "20", "topic.metadata.refresh.interval.ms" = "5000", "session.timeout.ms" = "10000" }}
 output.url = "file://{}"
 output.commit_interval = "1s"
 http.listen = "127.0.0.1:0"
@@ -101,7 +101,12 @@ impl Service {
 
     /// Any command that ends in a service, once its page answers.
     pub fn start(mut command: Command) -> Service {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
         std::thread::spawn(move || {

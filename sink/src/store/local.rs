@@ -197,7 +197,11 @@ impl Inner {
         self.make_parents(path)?;
         let (temporary, shown) = self.temporary()?;
         let written = self.write(&temporary, &shown, bytes);
-        let linked = if written.is_ok() { fs::hard_link(&temporary, &target) } else { Ok(()) };
+        let linked = if written.is_ok() {
+            fs::hard_link(&temporary, &target)
+        } else {
+            Ok(())
+        };
         // What stays behind after a crash here is removed by the next probe; it has no meaning to anyone.
         let _ = fs::remove_file(&temporary);
         written?;
