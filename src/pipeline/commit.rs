@@ -310,3 +310,7 @@ fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, PipelineError> {
         usage: false,
     })
 }
+
+#[cfg(test)]
+#[path = "commit_tests.rs"]
+mod tests;

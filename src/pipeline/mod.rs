@@ -1,10 +1,12 @@
 //! The wiring: sources, workers, the committer, the merger and the pages.
 
 mod board;
+mod closed;
 mod commit;
 mod coordinator;
 mod epoch;
 mod files;
+mod found;
 mod gap;
 mod lane;
 mod live;

@@ -81,11 +81,11 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
     let (mut log, recovered) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
     log.clear_abandoned().await?;
     if log.state().closed.is_some() {
-        return closed(&log, &found);
+        refuse_more(&log, &found)?;
     }
     let merger: Merger = recover::merger(&plan, &*store, &recovered).await?;
     let tables = table_options(config);
-    let committer = Committer {
+    let mut committer = Committer {
         plan: Arc::clone(&plan),
         log,
         merger,
@@ -94,6 +94,10 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         starts_again: false,
         trouble: watch::Sender::new(None),
     };
+    if committer.log.state().closed.is_some() {
+        committer.finish_closing().await?;
+        return Ok(Summary::of(committer.log.state()));
+    }
     let rules = CommitRules {
         interval: config.output.commit_interval,
         snapshot_interval: config.output.snapshot_interval,
@@ -149,8 +153,8 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
     Ok(Summary::of(engine.committer.log.state()))
 }
 
-/// A closed output gives its summary again, unless there is more to read.
-fn closed(log: &CommitLog, found: &[RecordFile]) -> Result<Summary, PipelineError> {
+/// A closed output takes no more records.
+fn refuse_more(log: &CommitLog, found: &[RecordFile]) -> Result<(), PipelineError> {
     for file in found {
         let to = log.state().next_offset(&file.partition.topic, file.partition.partition);
         if to != Some(file.end) {
@@ -167,5 +171,5 @@ fn closed(log: &CommitLog, found: &[RecordFile]) -> Result<Summary, PipelineErro
             });
         }
     }
-    Ok(Summary::of(log.state()))
+    Ok(())
 }

@@ -7,14 +7,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tidegauge_aggregate::plan::Plan;
-use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Probe, ProbedTopic, Settings, matching, offsets_at, probe};
+use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Settings};
 use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
-use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
+use tidegauge_sink::log::{CommitLog, Genesis, Options};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer, Trouble};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
+use super::found::{CONNECT, Found};
 use super::lane::LaneError;
 use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
@@ -43,11 +44,7 @@ pub struct RunOptions {
 
 const TICK: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_secs(1);
-/// How long the brokers may take to answer at start.
-const CONNECT: Duration = Duration::from_secs(15);
 const BATCH: usize = 1024;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -65,33 +62,35 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = SHORTEST_PAUSE;
-    let mut served = false;
+    let mut pause = Duration::from_millis(200);
+    let mut stop = options.stop.clone();
+    let mut started = false;
     loop {
         let begun = Instant::now();
-        let settings = options.settings.clone();
-        let found = tokio::task::spawn_blocking(move || connect(&settings))
-            .await
-            .map_err(|e| failed(e.to_string()))?;
-        let again = match found {
-            Ok(found) => match Session::run(&mut options, &status, found).await? {
-                Ended::Done(summary) => return Ok(summary),
-                Ended::Again(why) => why,
-            },
-            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
-            Err(error) if served => error.message,
+        let found = tokio::select! {
+            found = Found::look(&options.config, &options.settings) => found,
+            _ = stop.wait_for(|stop| *stop) => return Ok(None),
+        };
+        let ended = match found {
+            // Brokers that are away for a while must not end a service that has been running.
+            Err(error) if started => Ended::Again(error.message),
             Err(error) => return Err(error),
+            Ok(found) => Session::run(&mut options, &status, found).await?,
         };
-        served = true;
-        tracing::warn!("{again}; going on from the commit log");
-        status.starting(&again);
-        // Only what goes wrong again and again is slowed down.
+        started = true;
+        match ended {
+            Ended::Done(summary) => return Ok(summary),
+            Ended::Again(why) => {
+                tracing::warn!("{why}; going on from the commit log");
+                status.starting(&why);
+            }
+        }
+        // Only what goes wrong again and again right after the start is slowed down.
         pause = if begun.elapsed() > Duration::from_secs(60) {
-            SHORTEST_PAUSE
+            Duration::from_millis(200)
         } else {
-            (pause * 2).min(LONGEST_PAUSE)
+            (pause * 2).min(Duration::from_secs(30))
         };
-        let mut stop = options.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(pause) => (),
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
@@ -134,19 +133,18 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn run(options: &'a mut RunOptions, status: &'a Status, found: Probe) -> Result<Ended, PipelineError> {
+    async fn run(options: &'a mut RunOptions, status: &'a Status, found: Found) -> Result<Ended, PipelineError> {
         let output = local_output(&options.config)?.to_owned();
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
-        let topics = genesis_topics(&options.config, &options.settings, &found).await?;
         let log_options = Options {
             results: RESULTS_VERSION,
             checkpoint_every: options.config.output.checkpoint_every,
             reconfigure: options.reconfigure,
             ..Options::default()
         };
-        let genesis = Genesis::new(found.cluster_id.clone(), topics, spec)?;
+        let genesis = Genesis::new(found.cluster_id, found.genesis, spec)?;
         let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis.clone(), log_options).await?;
         log.clear_abandoned().await?;
         if let Some(differences) = &recovered.differences {
@@ -155,11 +153,8 @@ impl<'a> Session<'a> {
             options.reconfigure = false;
             return Ok(Ended::Again("a new epoch was opened".to_owned()));
         }
-        if log.state().closed.is_some() {
-            return closed(&log, &found, options.until_end && options.close).map(Ended::Done);
-        }
         let merger = recover::merger(&plan, &*store, &recovered).await?;
-        let committer = Committer {
+        let mut committer = Committer {
             plan: Arc::clone(&plan),
             log,
             merger,
@@ -168,6 +163,10 @@ impl<'a> Session<'a> {
             starts_again: false,
             trouble: watch::Sender::new(None),
         };
+        if committer.log.state().closed.is_some() {
+            let summary = committer.closed(&found.topics, options.until_end).await?;
+            return Ok(Ended::Done(Some(summary)));
+        }
         let engine = start_engine(options, committer, &plan)?;
         let (sender, events) = std::sync::mpsc::channel();
         let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
@@ -295,6 +294,13 @@ impl<'a> Session<'a> {
     async fn tick(&mut self) -> Result<(), PipelineError> {
         if self.stopping.is_some() {
             return Ok(());
+        }
+        if self.options.until_end
+            && let Some(why) = self.failures.values().next().cloned()
+        {
+            // Nobody would mend it while a bounded run waits.
+            self.begin_to_stop().await?;
+            return Err(failed(format!("{why}; everything before it is committed")));
         }
         if self.options.until_end && self.all_here() && self.engine.all_done() {
             self.finished = true;
@@ -471,14 +477,6 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
     Engine::start(committer, &workers, rules, Some(live))
 }
 
-fn connect(settings: &Settings) -> Result<Probe, PipelineError> {
-    let found = probe(settings, CONNECT)?;
-    match found.problems.as_slice() {
-        [] => Ok(found),
-        problems => Err(failed(problems.join("\n"))),
-    }
-}
-
 /// Ends when a stop was asked for and has waited for as long as a stop may.
 async fn given_up(mut stop: watch::Receiver<bool>, patience: Duration) {
     if stop.wait_for(|stop| *stop).await.is_err() {
@@ -493,75 +491,6 @@ fn unwritten(trouble: Option<&Trouble>) -> PipelineError {
         "stopped without a last commit, within runtime.shutdown_timeout it was not possible: {why}. Nothing is lost: the next start reads again \
          what is not committed"
     ))
-}
-
-/// The topics of a new pipeline, also those that expressions match.
-async fn genesis_topics(config: &Config, settings: &Settings, found: &Probe) -> Result<Vec<Topic>, PipelineError> {
-    let (settings, start, named) = (settings.clone(), config.kafka.start, found.topics.clone());
-    let resolved = tokio::task::spawn_blocking(move || resolve_topics(&settings, start, named));
-    resolved.await.map_err(|e| failed(e.to_string()))?
-}
-
-fn resolve_topics(settings: &Settings, start: config::Start, mut topics: Vec<ProbedTopic>) -> Result<Vec<Topic>, PipelineError> {
-    if settings.topics.iter().any(|t| t.starts_with('^')) {
-        for topic in matching(settings, CONNECT)? {
-            if !topics.iter().any(|t| t.name == topic.name) {
-                topics.push(topic);
-            }
-        }
-    }
-    if topics.is_empty() {
-        let found = settings.topics.join(", ");
-        return Err(failed(format!(
-            "kafka.topics: no topic matches {found}: create one, or correct the expression"
-        )));
-    }
-    topics.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut resolved = Vec::new();
-    for topic in topics {
-        let refs: Vec<PartitionRef> = topic
-            .partitions
-            .iter()
-            .map(|(p, _)| PartitionRef::new(topic.name.as_str(), *p))
-            .collect();
-        let starts: Vec<i64> = match start {
-            config::Start::Earliest => topic.partitions.iter().map(|(_, marks)| marks.low).collect(),
-            config::Start::Latest => topic.partitions.iter().map(|(_, marks)| marks.high).collect(),
-            config::Start::At(time) => offsets_at(settings, &refs, time.0, CONNECT)?,
-        };
-        let partitions = refs
-            .iter()
-            .zip(starts)
-            .map(|(p, start)| PartitionStart {
-                partition: p.partition,
-                start,
-            })
-            .collect();
-        resolved.push(Topic {
-            topic: topic.name,
-            id: None,
-            partitions,
-        });
-    }
-    Ok(resolved)
-}
-
-/// A closed output gives its summary again, unless there is more to read.
-fn closed(log: &CommitLog, found: &Probe, closing: bool) -> Result<Option<Summary>, PipelineError> {
-    for topic in &found.topics {
-        for (partition, marks) in &topic.partitions {
-            let to = log.state().next_offset(&topic.name, *partition).unwrap_or(0);
-            if !closing || to < marks.high {
-                return Err(failed(format!(
-                    "{}: the input was closed with {}[{partition}] at offset {to}, and the topic goes on to {}: choose another output.url for more",
-                    log.store().location(),
-                    topic.name,
-                    marks.high
-                )));
-            }
-        }
-    }
-    Ok(Some(Summary::of(log.state())))
 }
 
 /// Source events as the coordinator can wait for them.

@@ -80,27 +80,32 @@ pub fn transactional(bootstrap: &str, id: &str) -> BaseProducer<Strict> {
 /// Sends them and waits until the broker has them.
 pub fn produce(producer: &BaseProducer<Strict>, topic: &str, partition: i32, messages: &[Message]) {
     for message in messages {
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
-        record.key = message.key.as_deref();
-        record.payload = message.value.as_deref();
-        record.timestamp = message.timestamp;
-        if !message.headers.is_empty() {
-            let headers = OwnedHeaders::new();
-            let add = |headers: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
-                headers.insert(Header {
-                    key,
-                    value: value.as_ref(),
-                })
-            };
-            record = record.headers(message.headers.iter().fold(headers, add));
-        }
-        while let Err((error, unsent)) = producer.send(record) {
-            // A partition that was just added is unknown until the producer's metadata is refreshed.
-            let passing = [RDKafkaErrorCode::QueueFull, RDKafkaErrorCode::UnknownPartition];
-            assert!(passing.map(KafkaError::MessageProduction).contains(&error), "{error}");
-            producer.poll(Duration::from_millis(20));
-            record = unsent;
-        }
+        send(producer, topic, partition, message);
     }
     producer.flush(Duration::from_secs(60)).expect("all is sent");
+}
+
+/// Sends one without waiting for the broker.
+pub fn send(producer: &BaseProducer<Strict>, topic: &str, partition: i32, message: &Message) {
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+    record.key = message.key.as_deref();
+    record.payload = message.value.as_deref();
+    record.timestamp = message.timestamp;
+    if !message.headers.is_empty() {
+        let headers = OwnedHeaders::new();
+        let add = |headers: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
+            headers.insert(Header {
+                key,
+                value: value.as_ref(),
+            })
+        };
+        record = record.headers(message.headers.iter().fold(headers, add));
+    }
+    while let Err((error, unsent)) = producer.send(record) {
+        // A partition that was just added is unknown until the producer's metadata is refreshed.
+        let passing = [RDKafkaErrorCode::QueueFull, RDKafkaErrorCode::UnknownPartition];
+        assert!(passing.map(KafkaError::MessageProduction).contains(&error), "{error}");
+        producer.poll(Duration::from_millis(20));
+        record = unsent;
+    }
 }
