@@ -112,7 +112,11 @@ impl Engine {
                 ("repeated_open", counters.repeated_open),
                 ("negative_wait", counters.negative_wait),
             ],
-            limit_reached: vec![("untracked", counters.untracked), ("max_event_ids", counters.forgotten_event_ids)],
+            limit_reached: vec![
+                ("untracked", counters.untracked),
+                ("max_event_ids", counters.forgotten_event_ids),
+                ("max_groups", commits.groups_bounded),
+            ],
             beyond_horizon: self.committer.merger.beyond_horizon(),
             unknown_fields: self.unknown_fields,
             gaps: commits.gaps,
