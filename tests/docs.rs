@@ -101,7 +101,8 @@ fn the_code_map_names_every_module() {
         for path in root().join(directory).read_dir().unwrap().map(|e| e.unwrap().path()) {
             let file = path.file_name().unwrap().to_str().unwrap();
             let shown = if path.is_dir() { format!("{file}/") } else { file.to_owned() };
-            if shown != "lib.rs" && shown != "mod.rs" && shown != "pipeline/" && !map.contains(&format!("{shown}`")) {
+            let tests = shown == "tests.rs" || shown.ends_with("_tests.rs");
+            if !tests && shown != "lib.rs" && shown != "mod.rs" && shown != "pipeline/" && !map.contains(&format!("{shown}`")) {
                 missing.push(format!("{directory}/{shown}"));
             }
         }
