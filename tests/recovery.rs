@@ -67,6 +67,22 @@ fn options(seed: u64) -> Options {
     }
 }
 
+/// Generated records by partition.
+fn generated(seed: u64, records: usize) -> BTreeMap<(&'static str, i32), Vec<Message>> {
+    let mut partitions: BTreeMap<_, Vec<Message>> = BTreeMap::new();
+    let mut generator = Generator::new(&options(seed)).unwrap();
+    for _ in 0..records {
+        let record = generator.draw();
+        partitions.entry((record.topic, record.partition)).or_default().push(Message {
+            key: Some(record.key().to_vec()),
+            value: record.value().map(<[u8]>::to_vec),
+            timestamp: Some(record.timestamp),
+            headers: vec![],
+        });
+    }
+    partitions
+}
+
 /// Lets a process run to a random moment: some time after its start, after the log grew, when files are staged, or when a checkpoint appears.
 fn let_run(process: &mut Process, output: &Path, random: &mut Random) -> &'static str {
     let private = output.join("_tidegauge");
@@ -164,39 +180,26 @@ fn entries_before_the_newest_checkpoint_are_not_read_again() {
 #[test]
 fn killed_at_twenty_random_moments_a_run_over_kafka_gives_the_same_tables() {
     let mut random = Random::new();
-    let begun = Instant::now();
     let broker = kafka::shared();
     for topic in [TELEMETRY, FEEDBACK] {
         broker.create_topic(topic, PARTITIONS as i32, &[]);
     }
-    let mut partitions: BTreeMap<(&str, i32), Vec<Message>> = BTreeMap::new();
-    let mut generator = Generator::new(&options(random.below(1_000))).unwrap();
-    for _ in 0..120_000 {
-        let record = generator.draw();
-        partitions.entry((record.topic, record.partition)).or_default().push(Message {
-            key: Some(record.key().to_vec()),
-            value: record.value().map(<[u8]>::to_vec),
-            timestamp: Some(record.timestamp),
-            headers: vec![],
-        });
-    }
+    let partitions = generated(random.below(1_000), 120_000);
     let sender = producer(&broker.bootstrap(), &[]);
     for ((topic, partition), messages) in &partitions {
         produce(&sender, topic, *partition, messages);
     }
 
-    println!("{:?} to produce", begun.elapsed());
     let mut undisturbed = Pipeline::new(busy(&broker.bootstrap(), &[TELEMETRY, FEEDBACK], "undisturbed"));
     let expected = undisturbed.run_to_end(&["--close"]);
     assert_eq!(expected["counters"]["records"], 120_000);
-    println!("{:?} undisturbed", begun.elapsed());
     let mut disturbed = Pipeline::new(busy(&broker.bootstrap(), &[TELEMETRY, FEEDBACK], "disturbed"));
     let (summary, killed) = disturb(&mut disturbed, KILLS, &mut random, |pipeline| {
         pipeline.run(&["--until-end", "--close", "--json"])
     });
-    println!("{:?} disturbed", begun.elapsed());
     assert_same(&undisturbed.output(), &disturbed.output());
     assert_eq!(counted(&summary), counted(&expected));
+    assert_bounded(&disturbed);
     assert_eq!(
         killed, KILLS,
         "it came to its end before it was killed so often: the log is too short for this machine"
@@ -220,4 +223,64 @@ fn killed_at_random_moments_a_replay_goes_on_and_gives_the_same_tables() {
         killed >= 10,
         "it came to its end after {killed} kills: the log is too short for this machine"
     );
+}
+
+#[test]
+fn golden_cases_match_through_replays_that_are_killed_and_go_on() {
+    let mut random = Random::new();
+    for name in ["tour", "hostile", "spike", "wide"] {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let own = std::fs::read_to_string(case.join("config.toml")).unwrap_or_default();
+        let output = "[output]\ncommit_interval = \"1s\"\nsnapshot_interval = \"1s\"\ncheckpoint_every = 2\ntarget_file_size = \"4KiB\"\n";
+        let mut pipeline = Pipeline::new(format!("{own}\n{output}"));
+        let (_, killed) = disturb(&mut pipeline, 8, &mut random, |pipeline| pipeline.replay(&case.join("records")));
+        let expected = reference::golden::expected(&case);
+        reference::compare(&output::metrics(&pipeline.output()), &expected.rows).unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{name}: {killed} kills");
+    }
+}
+
+/// Partitions that run ahead or are silent for a while, so that windows are published early and corrected later, between kills.
+#[test]
+fn killed_at_random_moments_a_service_with_silent_partitions_corrects_what_it_published() {
+    let mut random = Random::new();
+    let broker = kafka::shared();
+    let topics = ["live.telemetry", "live.feedback"];
+    for topic in topics {
+        broker.create_topic(topic, PARTITIONS as i32, &[]);
+    }
+    let mut waiting = generated(random.below(1_000), 30_000);
+    let sender = producer(&broker.bootstrap(), &[]);
+    let mut disturbed = Pipeline::new(busy(&broker.bootstrap(), &topics, "live"));
+    disturbed.change("idle_after = \"1s\"", "idle_after = \"100ms\"");
+    for _ in 0..12 {
+        let mut process = disturbed.run(&[]);
+        for _ in 0..3 {
+            for ((topic, partition), messages) in &mut waiting {
+                if random.below(2) == 0 {
+                    let some = messages.len().min(random.below(1_000) as usize);
+                    let topic = topics[usize::from(*topic == FEEDBACK)];
+                    produce(&sender, topic, *partition, &messages.drain(..some).collect::<Vec<_>>());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(random.below(400)));
+        }
+        let_run(&mut process, &disturbed.output(), &mut random);
+        assert!(process.ended().is_none(), "{}", process.stderr());
+        process.kill();
+    }
+    for ((topic, partition), messages) in &waiting {
+        produce(&sender, topics[usize::from(*topic == FEEDBACK)], *partition, messages);
+    }
+    let summary = disturbed.run_to_end(&["--close"]);
+    let mut undisturbed = Pipeline::new(busy(&broker.bootstrap(), &topics, "live-undisturbed"));
+    let expected = undisturbed.run_to_end(&["--close"]);
+    assert_same(&undisturbed.output(), &disturbed.output());
+    assert_eq!(counted(&summary), counted(&expected));
+    let revised = output::table(&disturbed.output(), "metrics")
+        .iter()
+        .filter(|row| !row.contains("revision=0"))
+        .count();
+    println!("{revised} rows are revisions");
+    assert!(revised > 0, "nothing was corrected, so nothing was shown");
 }

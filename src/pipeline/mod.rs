@@ -15,6 +15,7 @@ mod recover;
 pub mod replay;
 pub mod run;
 pub mod status;
+mod stop;
 mod tables;
 mod worker;
 

@@ -13,7 +13,7 @@ use tidegauge_sink::log::{CommitLog, Genesis, Options};
 use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::{mpsc, watch};
 
-use super::commit::{CommitStats, Committer, Trouble};
+use super::commit::{CommitStats, Committer};
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
 use super::found::{CONNECT, Found};
 use super::lane::LaneError;
@@ -21,6 +21,7 @@ use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
 use super::status::Status;
+use super::stop::{given_up, unwritten};
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report, WorkerRules};
 use super::{PipelineError, Summary};
@@ -45,6 +46,8 @@ pub struct RunOptions {
 const TICK: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_secs(1);
 const BATCH: usize = 1024;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a session ended.
 enum Ended {
@@ -62,34 +65,32 @@ fn failed(message: String) -> PipelineError {
 /// # Errors
 /// Where something fails that trying again does not mend.
 pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<Summary>, PipelineError> {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = SHORTEST_PAUSE;
     let mut stop = options.stop.clone();
-    let mut started = false;
+    let mut served = false;
     loop {
         let begun = Instant::now();
         let found = tokio::select! {
             found = Found::look(&options.config, &options.settings) => found,
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         };
-        let ended = match found {
-            // Brokers that are away for a while must not end a service that has been running.
-            Err(error) if started => Ended::Again(error.message),
+        let again = match found {
+            Ok(found) => match Session::run(&mut options, &status, found).await? {
+                Ended::Done(summary) => return Ok(summary),
+                Ended::Again(why) => why,
+            },
+            // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
+            Err(error) if served => error.message,
             Err(error) => return Err(error),
-            Ok(found) => Session::run(&mut options, &status, found).await?,
         };
-        started = true;
-        match ended {
-            Ended::Done(summary) => return Ok(summary),
-            Ended::Again(why) => {
-                tracing::warn!("{why}; going on from the commit log");
-                status.starting(&why);
-            }
-        }
-        // Only what goes wrong again and again right after the start is slowed down.
+        served = true;
+        tracing::warn!("{again}; going on from the commit log");
+        status.starting(&again);
+        // Only what goes wrong again and again is slowed down.
         pause = if begun.elapsed() > Duration::from_secs(60) {
-            Duration::from_millis(200)
+            SHORTEST_PAUSE
         } else {
-            (pause * 2).min(Duration::from_secs(30))
+            (pause * 2).min(LONGEST_PAUSE)
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => (),
@@ -475,22 +476,6 @@ fn start_engine(options: &RunOptions, committer: Committer, plan: &Arc<Plan>) ->
         prometheus.max_series,
     );
     Engine::start(committer, &workers, rules, Some(live))
-}
-
-/// Ends when a stop was asked for and has waited for as long as a stop may.
-async fn given_up(mut stop: watch::Receiver<bool>, patience: Duration) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    tokio::time::sleep(patience).await;
-}
-
-fn unwritten(trouble: Option<&Trouble>) -> PipelineError {
-    let why = trouble.map_or("the output was too slow", |trouble| trouble.why.as_str());
-    failed(format!(
-        "stopped without a last commit, within runtime.shutdown_timeout it was not possible: {why}. Nothing is lost: the next start reads again \
-         what is not committed"
-    ))
 }
 
 /// Source events as the coordinator can wait for them.
