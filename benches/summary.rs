@@ -57,7 +57,10 @@ fn speed(plan: &Arc<Plan>, traffic: &Traffic, rounds: usize) -> Pipeline {
     };
     let base = ns(&times[0]);
     println!("{:<44}{:>9}{:>15}{:>12}", "", "ns/event", "events/s/core", "of baseline");
-    for (name, times) in ["simdutf8 + serde_json (baseline)", "pipeline", "pipeline with Parquet"].iter().zip(&times) {
+    for (name, times) in ["simdutf8 + serde_json (baseline)", "pipeline", "pipeline with Parquet"]
+        .iter()
+        .zip(&times)
+    {
         let each = ns(times);
         println!("{name:<44}{each:>9.0}{:>15.0}{:>12.3}", 1e9 / each, base / each);
     }

@@ -126,7 +126,12 @@ mod tests {
         let mut marks = Marks::default();
         for n in 0..=MANY as u64 {
             let (pane, base) = (EventTime(0), BaseId(0));
-            marks.add(Mark { hash: xxh3_64(&n.to_le_bytes()), pane, base, bits: 1 });
+            marks.add(Mark {
+                hash: xxh3_64(&n.to_le_bytes()),
+                pane,
+                base,
+                bits: 1,
+            });
         }
         assert!(marks.is_full());
         marks.clear();

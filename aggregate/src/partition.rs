@@ -68,7 +68,12 @@ impl PartitionState {
     /// A partition of which nothing has been read.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> PartitionState {
-        let used = |common| plan.spec.groupings.iter().any(|g| g.dimensions.contains(&Dimension::Common(common)));
+        let used = |common| {
+            plan.spec
+                .groupings
+                .iter()
+                .any(|g| g.dimensions.contains(&Dimension::Common(common)))
+        };
         let grouped = Common::ALL.map(used);
         PartitionState {
             delta: PaneStore::with_levels(plan.levels.len()),

@@ -2,7 +2,13 @@
 
 pub mod baseline;
 pub mod clock;
-#[allow(dead_code, unused_imports, unreachable_pub, missing_docs, reason = "the generator of the program, of which the benches use a part")]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    reason = "the generator of the program, of which the benches use a part"
+)]
 #[path = "../../src/generate/mod.rs"]
 mod generate;
 pub mod memory;

@@ -145,10 +145,30 @@ fn statistics_and_dictionaries_are_there() {
     let metadata = metadata(&files[0]);
     let group = metadata.row_group(0);
     let column = |name: &str| group.columns().iter().find(|c| c.column_path().string() == name).unwrap();
-    for name in ["time", "record_timestamp", "offset", "partition", "duration_ms", "score", "amount", "plan", "code"] {
+    for name in [
+        "time",
+        "record_timestamp",
+        "offset",
+        "partition",
+        "duration_ms",
+        "score",
+        "amount",
+        "plan",
+        "code",
+    ] {
         assert!(column(name).statistics().is_some(), "{name}");
     }
-    for name in ["event_id", "user_id", "ticket_id", "comment", "attributes", "type", "product", "target", "topic"] {
+    for name in [
+        "event_id",
+        "user_id",
+        "ticket_id",
+        "comment",
+        "attributes",
+        "type",
+        "product",
+        "target",
+        "topic",
+    ] {
         assert!(column(name).statistics().is_none(), "{name}");
     }
     let latency = column("latency_ms").statistics().unwrap();
