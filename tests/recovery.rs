@@ -284,3 +284,64 @@ fn killed_at_random_moments_a_service_with_silent_partitions_corrects_what_it_pu
     println!("{revised} rows are revisions");
     assert!(revised > 0, "nothing was corrected, so nothing was shown");
 }
+
+/// Copies a directory as it is.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in from.read_dir().unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+/// Makes an output what it was when its process was killed right after an entry was created, before any of that entry's files were moved, and
+/// with everything of the next entry staged already.
+fn rewind(pipeline: &Pipeline, to: u64) {
+    let output = pipeline.output();
+    for seq in pipeline.entries().into_iter().filter(|seq| *seq >= to) {
+        let entry = pipeline.entry(seq);
+        for file in entry["body"]["files"].as_array().into_iter().flatten() {
+            let path = |key: &str| output.join(file[key].as_str().unwrap());
+            std::fs::create_dir_all(path("staged").parent().unwrap()).unwrap();
+            std::fs::rename(path("path"), path("staged")).unwrap();
+        }
+        if seq > to {
+            std::fs::remove_file(output.join(format!("_tidegauge/log/{seq:020}.json"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn from_every_entry_of_the_log_a_start_gives_the_same_tables() {
+    let records = tempfile::tempdir().unwrap();
+    let mut generator = Generator::new(&options(11)).unwrap();
+    write_files(records.path(), &mut generator, 12_000, &mut |_| ()).unwrap();
+    let configuration = busy("127.0.0.1:9", &[TELEMETRY], "none").replace("checkpoint_every = 5", "checkpoint_every = 1000");
+    let mut whole = Pipeline::new(configuration.clone());
+    let expected = whole.replay(records.path()).summary();
+    let entries = whole.entries();
+    let kind = |seq: u64| whole.entry(seq)["body"]["kind"].as_str().unwrap_or_default().to_owned();
+    let kinds: Vec<String> = entries.iter().map(|seq| kind(*seq)).collect();
+    let last_two = [kinds[kinds.len() - 2].as_str(), kinds[kinds.len() - 1].as_str()];
+    assert_eq!(last_two, ["close", "publication"]);
+    for seq in entries {
+        let mut again = Pipeline::new(configuration.clone());
+        copy(&whole.output(), &again.output());
+        rewind(&again, seq);
+        let summary = again.replay(records.path()).summary();
+        assert_eq!(counted(&summary), counted(&expected), "from entry {seq} of {kinds:?}");
+        assert_same(&whole.output(), &again.output());
+        let staged = again.output().join("_tidegauge/staging");
+        let left: usize = staged
+            .read_dir()
+            .unwrap()
+            .map(|writer| writer.unwrap().path().read_dir().unwrap().count())
+            .sum();
+        assert_eq!(left, 0, "what was staged is gone, from entry {seq}");
+    }
+    println!("{} entries: {kinds:?}", kinds.len());
+}
