@@ -93,6 +93,23 @@ fn relative_links_lead_to_a_file_and_a_heading() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+#[test]
+fn the_code_map_names_every_module() {
+    let map = read("docs/architecture.md");
+    let mut missing = Vec::new();
+    for directory in ["aggregate/src", "ingest/src", "sink/src", "src", "src/pipeline"] {
+        for path in root().join(directory).read_dir().unwrap().map(|e| e.unwrap().path()) {
+            let file = path.file_name().unwrap().to_str().unwrap();
+            let shown = if path.is_dir() { format!("{file}/") } else { file.to_owned() };
+            let tests = shown == "tests.rs" || shown.ends_with("_tests.rs");
+            if !tests && shown != "lib.rs" && shown != "mod.rs" && shown != "pipeline/" && !map.contains(&format!("{shown}`")) {
+                missing.push(format!("{directory}/{shown}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/architecture.md says nothing of {missing:?}");
+}
+
 /// Parses as what `run` takes if it names brokers, else as what `replay` takes.
 fn configuration(what: &str, text: &str) {
     let secrets = [

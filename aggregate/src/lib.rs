@@ -26,6 +26,7 @@ mod rollup;
 pub mod row;
 pub mod snapshot;
 pub mod spec;
+mod tallied;
 pub mod tally;
 mod ticket;
 pub mod time;

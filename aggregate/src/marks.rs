@@ -79,7 +79,7 @@ impl Marks {
         self.log.clear();
         for bound in bounds.windows(2) {
             let part = &mut self.scratch[bound[0]..bound[1]];
-            part.sort_unstable_by(|a, b| (a.hash, a.pane, a.base).cmp(&(b.hash, b.pane, b.base)));
+            part.sort_unstable_by_key(|mark| (mark.hash, mark.pane, mark.base));
             let start = self.log.len();
             for mark in part {
                 match self.log[start..].last_mut() {

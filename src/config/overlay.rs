@@ -13,7 +13,7 @@ use super::tree::{Node, Origin, Source, Table, Value};
 use super::value::Finding;
 
 /// Variables that begin like ours and are read elsewhere.
-const ELSEWHERE: [&str; 3] = ["TIDEGAUGE_CONFIG", "TIDEGAUGE_LOG", "TIDEGAUGE_LOG_FORMAT"];
+const ELSEWHERE: [&str; 4] = ["TIDEGAUGE_CONFIG", "TIDEGAUGE_LOG", "TIDEGAUGE_LOG_FORMAT", "TIDEGAUGE_TOOLS"];
 
 /// Sets in `root` what the environment sets, and reports variables that set nothing. `text` is the file, which may name variables of its
 /// own choosing by `${NAME}`.

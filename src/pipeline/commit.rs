@@ -37,6 +37,8 @@ pub(crate) struct CommitStats {
     pub(crate) windows: u64,
     pub(crate) gaps: u64,
     pub(crate) gap_records: u64,
+    /// Groupings of panes that reached `max_groups`.
+    pub(crate) groups_bounded: u64,
 }
 
 /// Why the store does not take a commit, and how often it has failed since the start of the process.
@@ -93,7 +95,10 @@ impl Committer {
         }
         self.create(&draft).await?;
         self.load_cold(delta).await?;
+        let bounded = self.merger.committed().groups_overflowed();
         self.merger.apply(delta);
+        let newly = self.merger.committed().groups_overflowed().saturating_sub(bounded);
+        self.stats.groups_bounded += newly as u64;
         self.stats.commits += 1;
         self.stats.last = Some(super::worker::now());
         self.stats.last_seconds = Some(begun.elapsed().as_secs_f64());
@@ -310,3 +315,7 @@ fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, PipelineError> {
         usage: false,
     })
 }
+
+#[cfg(test)]
+#[path = "commit_tests.rs"]
+mod tests;

@@ -20,9 +20,11 @@ const TABLES: [&str; 5] = ["metrics", "events", "attempts", "late", "rejects"];
 impl Engine {
     /// Live results, once there is something to show.
     pub(crate) fn live_snapshot(&mut self) -> Option<LiveSnapshot> {
-        let watermark = self.live_watermark();
+        // A partition that comes back from idleness may be far behind; the pages do not go back with it, to panes that may not be in memory.
+        let watermark = self.live_watermark().max(self.committer.merger.published_watermark());
         let live = self.live.as_mut()?;
-        let sources: [&PaneStore; 2] = [self.committer.merger.committed(), &self.uncommitted];
+        let [committed, pending] = self.committer.merger.stores();
+        let sources: [&PaneStore; 3] = [committed, pending, &self.uncommitted];
         (watermark != EventTime::MIN && watermark != EventTime::MAX).then(|| live.snapshot(&sources, watermark))
     }
 
@@ -110,7 +112,11 @@ impl Engine {
                 ("repeated_open", counters.repeated_open),
                 ("negative_wait", counters.negative_wait),
             ],
-            limit_reached: vec![("untracked", counters.untracked), ("max_event_ids", counters.forgotten_event_ids)],
+            limit_reached: vec![
+                ("untracked", counters.untracked),
+                ("max_event_ids", counters.forgotten_event_ids),
+                ("max_groups", commits.groups_bounded),
+            ],
             beyond_horizon: self.committer.merger.beyond_horizon(),
             unknown_fields: self.unknown_fields,
             gaps: commits.gaps,
@@ -130,7 +136,7 @@ impl Engine {
                 ("event_ids", tracked[3] as u64 * 90),
                 (
                     "panes",
-                    (self.committer.merger.committed().groups() + self.uncommitted.groups()) as u64 * 2_048,
+                    self.committer.merger.approximate_bytes() + self.uncommitted.approximate_bytes(),
                 ),
                 ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
             ],

@@ -88,8 +88,8 @@ fn a_million_groups_stay_within_the_bound() {
         let total: f64 = here("overall").iter().map(|row| row.value).sum();
         let sum: f64 = products.iter().map(|row| row.value).sum();
         assert_eq!(sum, total, "{window} {start}: groups and the rest do not add up");
-        let is_rest = |row: &&RefRow| row.dims.get("product").is_some_and(|product| product == "__other__");
-        let (rest, kept): (Vec<&RefRow>, Vec<&RefRow>) = products.iter().copied().partition(|row| is_rest(&row));
+        let is_rest = |row: &RefRow| row.dims.get("product").is_some_and(|product| product == "__other__");
+        let (rest, kept): (Vec<&RefRow>, Vec<&RefRow>) = products.iter().copied().partition(|row| is_rest(row));
         assert_eq!(rest.len(), usize::from(total > KEPT as f64), "{window} {start}");
         assert!(kept.len() as u64 <= KEPT, "{} groups", kept.len());
         assert!(

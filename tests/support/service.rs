@@ -73,7 +73,7 @@ pub fn configuration(directory: &Path, brokers: &str, topics: &[&str], output: &
     let text = format!(
         r#"kafka.brokers = "{brokers}"
 kafka.topics = {topics:?}
-kafka.client = {{ "fetch.wait.max.ms" = "20", "topic.metadata.refresh.interval.ms" = "5000" }}
+kafka.client = {{ "fetch.wait.max.ms" = "20", "topic.metadata.refresh.interval.ms" = "5000", "session.timeout.ms" = "10000" }}
 output.url = "file://{}"
 output.commit_interval = "1s"
 http.listen = "127.0.0.1:0"
