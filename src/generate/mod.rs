@@ -2,7 +2,7 @@
 //!
 //! The same [`Options`] give exactly the same records on every machine, however fast and in whatever portions they are drawn:
 //! there is no clock, no thread and no hash map in here. Visits and tickets are small state machines that wait in an
-//! [`Agenda`](agenda) for their next step; each step writes one record into a buffer that is used again for the next.
+//! agenda for their next step; each step writes one record into a buffer that is used again for the next.
 
 mod agenda;
 mod climate;

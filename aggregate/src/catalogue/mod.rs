@@ -1,5 +1,5 @@
 //! The catalogue: every metric declared as data. From it come the measures a group keeps, the rows, the Prometheus families, the
-//! `metrics` command and the reference page. Adding a ratio is one entry in [`ux`], [`cx`] or [`links`].
+//! `metrics` command and the reference page. Adding a ratio is one entry in `ux`, `cx` or `links`.
 
 mod condition;
 mod cx;

@@ -1,7 +1,7 @@
 //! The Parquet tables: worker threads fill and encode row groups, the committer splices them into one file per table and hour.
 //!
 //! [`WorkerTables`] is the hot path: one per worker thread, no lock, no IO. What it hands out ([`EncodedRowGroup`]) is compressed
-//! already, so that [`assemble`] only copies bytes and writes a footer, whatever the number of workers. The `metrics` table is
+//! already, so that [`assemble()`] only copies bytes and writes a footer, whatever the number of workers. The `metrics` table is
 //! written by whoever publishes, with [`encode_metrics`].
 
 mod assemble;
