@@ -417,3 +417,33 @@ fn a_bounded_run_ends_with_the_missing_range_when_kafka_deleted_what_was_not_rea
     assert_eq!(count(&summary, "accepted"), 35);
     assert_events(&pipeline, 35);
 }
+
+#[test]
+fn another_configuration_needs_reconfigure_and_holds_from_then_on() {
+    let broker = kafka::shared();
+    broker.create_topic("reconfigured", 1, &[]);
+    let sender = producer(&broker.bootstrap(), &[]);
+    produce(&sender, "reconfigured", 0, &purchases(START, 10));
+    let mut pipeline = simple(broker, &["reconfigured"], "reconfigured");
+    pipeline.run_to_end(&[]);
+    pipeline.change("name = \"1m\"\nsize = \"1m\"", "name = \"2m\"\nsize = \"2m\"");
+    let message = pipeline.run(&["--until-end"]).failure();
+    assert!(message.contains("--reconfigure") && message.contains("windows"), "{message}");
+    produce(&sender, "reconfigured", 0, &purchases(START + 10 * MINUTE, 7));
+    let summary = pipeline.run_to_end(&["--reconfigure"]);
+    assert_eq!(count(&summary, "accepted"), 17, "counters go on over epochs");
+    // A start without the option finds nothing changed any more, and closes what the new epoch has opened.
+    pipeline.run_to_end(&["--close"]);
+    assert_events(&pipeline, 17);
+    let rows = output::metrics(&pipeline.output());
+    let revenue: Vec<(&str, i64, f64)> = rows
+        .iter()
+        .filter(|r| r.metric == "revenue")
+        .map(|r| (r.window.as_str(), r.window_start, r.value))
+        .collect();
+    assert_eq!(
+        revenue,
+        [("2m", START + 10 * MINUTE, 7.0)],
+        "the old windows were not closed, and the new ones hold what came after"
+    );
+}
