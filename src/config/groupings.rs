@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegauge_aggregate::spec::{Dimension, Grouping, MAX_ATTRIBUTE_DIMENSIONS, Spec};
+use tidegauge_sink::gauges::{OWN_LABELS, PROMETHEUS_LABELS, label_name};
 
 use super::error::Problem;
 use super::keys;
@@ -14,35 +15,10 @@ use super::tree::Origin;
 /// More groupings or windows than this are a mistake rather than a wish.
 pub(super) const MOST: usize = 100;
 
-/// Label names that Prometheus owns, and those that Tidegauge gives to other things.
-const PROMETHEUS_LABELS: [&str; 4] = ["le", "quantile", "job", "instance"];
-const OWN_LABELS: [&str; 10] = [
-    "window",
-    "grouping",
-    "stat",
-    "severity",
-    "instrument",
-    "currency",
-    "indicator",
-    "journey",
-    "step",
-    "dimension",
-];
-
 /// What was configured under a name; `whole` unless some of it was wrong and is missing here.
 pub(super) struct Configured {
     pub(super) names: Vec<String>,
     pub(super) whole: bool,
-}
-
-/// The label of a dimension: its name, with `_` for every character that a label may not have.
-#[must_use]
-pub fn label_name(dimension: &Dimension) -> String {
-    dimension
-        .name()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
 }
 
 /// The groupings, and whether all of them could be read.

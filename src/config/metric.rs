@@ -1,72 +1,13 @@
 //! The names that `target.metric` may hold.
 
-const NAMES: &[&str] = &[
-    "task_attempts",
-    "task_success_ratio",
-    "task_failure_ratio",
-    "task_abandonment_ratio",
-    "task_error_ratio",
-    "errors_per_attempt",
-    "errors",
-    "errors_by_severity",
-    "time_on_task_seconds",
-    "clicks_to_completion",
-    "click_through_ratio",
-    "wait_seconds",
-    "apdex_score",
-    "sessions",
-    "active_users",
-    "engaged_user_ratio",
-    "frustrated_user_ratio",
-    "crash_free_user_ratio",
-    "crash_free_session_ratio",
-    "sus_score",
-    "seq_score",
-    "product_nps",
-    "touchpoint_nps",
-    "satisfaction_ratio",
-    "journey_runs",
-    "journey_step_ratio",
-    "journey_seconds",
-    "nps",
-    "csat_ratio",
-    "csat_score",
-    "ces_score",
-    "ces_low_effort_ratio",
-    "survey_response_ratio",
-    "sentiment_score",
-    "negative_feedback_ratio",
-    "users",
-    "churn_ratio",
-    "conversion_ratio",
-    "referral_ratio",
-    "purchaser_ratio",
-    "retention_ratio",
-    "repeat_purchase_ratio",
-    "revenue",
-    "average_order_value",
-    "revenue_per_user",
-    "customer_lifetime_value",
-    "tickets_opened",
-    "tickets_resolved",
-    "contact_ratio",
-    "first_response_seconds",
-    "resolution_seconds",
-    "first_response_within_target_ratio",
-    "resolution_within_target_ratio",
-    "first_contact_resolution_ratio",
-    "reopen_ratio",
-    "escalation_ratio",
-    "friction_user_ratio",
-    "contact_friction_lift",
-    "churn_friction_lift",
-    "detractor_friction_lift",
-    "consistency_gap",
-    "spike_excess",
-];
+use std::sync::LazyLock;
+
+use tidegauge_aggregate::catalogue;
+
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| catalogue::metrics().map(|metric| metric.name).collect());
 
 /// Every metric of the catalogue.
 #[must_use]
 pub fn metric_names() -> &'static [&'static str] {
-    NAMES
+    &NAMES
 }

@@ -39,7 +39,6 @@ use tidegauge_aggregate::spec::{Grouping, Spec};
 
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use error::{ConfigErrors, Mistake, Place};
-pub use groupings::label_name;
 pub use metric::metric_names;
 pub use model::{
     Bound, Compression, Config, Http, Isolation, Kafka, Location, OnGap, Output, Prometheus, Protocol, Security, Start, Table, Target,
@@ -47,6 +46,7 @@ pub use model::{
 };
 pub use reference::reference;
 pub use secret::{Guarded, Secret};
+pub use tidegauge_sink::gauges::label_name;
 
 use error::Problem;
 use groupings::Configured;

@@ -10,9 +10,9 @@ use tidegauge_aggregate::spec::{Dimension, Spec};
 pub const NONE: &str = "__none__";
 
 /// Labels that Prometheus gives a meaning of its own or sets itself.
-const OWNED: [&str; 4] = ["le", "quantile", "job", "instance"];
+pub const OWNED: [&str; 4] = ["le", "quantile", "job", "instance"];
 /// Labels that business series carry besides their dimensions.
-const OURS: [&str; 10] = [
+pub const OURS: [&str; 10] = [
     "window",
     "grouping",
     "stat",
@@ -47,7 +47,8 @@ impl fmt::Display for LabelProblem {
 }
 
 /// The label of a dimension: its name with `_` for every character that a label cannot have.
-pub(super) fn label_name(dimension: &Dimension) -> String {
+#[must_use]
+pub fn label_name(dimension: &Dimension) -> String {
     dimension
         .name()
         .chars()

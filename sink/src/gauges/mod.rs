@@ -11,7 +11,7 @@ mod page;
 mod render;
 mod snapshot;
 
-pub use labels::{LabelProblem, NONE, label_clash};
+pub use labels::{LabelProblem, NONE, OURS as OWN_LABELS, OWNED as PROMETHEUS_LABELS, label_clash, label_name};
 pub use operational::{Operational, PartitionStatus};
 pub use page::Page;
 pub use render::{Format, RenderError};
