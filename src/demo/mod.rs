@@ -77,6 +77,9 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         [output]
         url = "file://{}"
         commit_interval = "20s"
+        # The embedded broker forgets soon, so a demo that was put to sleep must not have to read far back, nor stop at what is gone.
+        snapshot_interval = "20s"
+        on_gap = "record"
         [time]
         lateness = "1m"
         idle_after = "5s"
@@ -144,13 +147,18 @@ async fn watch_it(mut options: DemoOptions, status: Arc<Status>, handled: Arc<At
     let begun = Instant::now();
     let terminal = std::io::stdout().is_terminal();
     let mut screen = summary::Screen::new(terminal);
+    let mut seen = 0;
     let mut tick = tokio::time::interval(Duration::from_millis(250));
     loop {
         tokio::select! {
             _ = tick.tick() => (),
             _ = options.stop.wait_for(|stop| *stop) => break,
         }
-        handled.store(status.operational().records, Ordering::Relaxed);
+        // A session that starts again from the log counts from 0 again; the traffic needs to know of all of them.
+        let records = status.operational().records;
+        let more = if records >= seen { records - seen } else { records };
+        handled.fetch_add(more, Ordering::Relaxed);
+        seen = records;
         screen.show(&status, &traffic, begun.elapsed());
         if options.length.is_some_and(|length| begun.elapsed() >= length) {
             break;
