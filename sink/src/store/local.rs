@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -94,6 +95,11 @@ impl Store for LocalStore {
         self.run(move |inner| inner.stage(&path, &bytes))
     }
 
+    fn replace(&self, path: &str, bytes: Bytes) -> Pending<'_, ()> {
+        let path = path.to_owned();
+        self.run(move |inner| inner.replace(&path, &bytes))
+    }
+
     fn publish(&self, moves: &[Move]) -> Pending<'_, ()> {
         let moves = moves.to_vec();
         self.run(move |inner| inner.publish(&moves))
@@ -148,6 +154,16 @@ impl Inner {
         self.sync_parent(path)
     }
 
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let target = self.resolve(path)?;
+        self.make_parents(path)?;
+        let (temporary, _) = self.temporary()?;
+        let written = self.open(&temporary).and_then(|mut file| file.write_all(bytes));
+        written
+            .and_then(|()| fs::rename(&temporary, &target))
+            .map_err(|error| self.retry("writing", path, &error))
+    }
+
     fn publish(&self, moves: &[Move]) -> Result<(), StoreError> {
         let mut touched: Vec<&str> = Vec::new();
         let moved = moves.iter().try_for_each(|one| {
@@ -180,10 +196,17 @@ impl Inner {
             (None, None) => Err(self.missing(&one.path)),
             (Some(_), None) => {
                 self.make_parents(&one.path)?;
-                fs::rename(&from, &to).map_err(failed)
+                match fs::rename(&from, &to) {
+                    // Another process that finishes the same entry was faster.
+                    Err(error) if error.kind() == ErrorKind::NotFound && to.is_file() => Ok(()),
+                    renamed => renamed.map_err(failed),
+                }
             }
             // A file that readers may have open is never replaced.
-            (Some(staged), Some(visible)) if staged == visible => fs::remove_file(&from).map_err(failed),
+            (Some(staged), Some(visible)) if staged == visible => match fs::remove_file(&from) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok(()),
+            },
             (Some(staged), Some(visible)) => Err(StoreError::Conflict {
                 location: self.location.clone(),
                 path: one.path.clone(),
@@ -250,7 +273,11 @@ impl Inner {
                 let path = format!("{directory}/{name}");
                 match entry.metadata() {
                     Ok(about) if about.is_dir() => waiting.push(path),
-                    Ok(about) => found.push(Listed { path, bytes: about.len() }),
+                    Ok(about) => found.push(Listed {
+                        path,
+                        bytes: about.len(),
+                        modified: modified(&about),
+                    }),
                     // Moved or deleted by someone else since the directory was read.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => return Err(failed(&error)),
@@ -276,11 +303,15 @@ impl Inner {
 
     /// Writes a whole file and syncs it, but not its directory.
     pub(super) fn write(&self, target: &Path, shown: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(FILE_MODE);
-        let written = options.open(target).and_then(|mut file| file.write_all(bytes).map(|()| file));
+        let written = self.open(target).and_then(|mut file| file.write_all(bytes).map(|()| file));
         let file = written.map_err(|error| self.retry("writing", shown, &error))?;
         file.sync_all().map_err(|error| self.not_durable(target, &error))
+    }
+
+    fn open(&self, target: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        options.open(target)
     }
 
     /// Creates the directories of a path, each made durable in its parent.
@@ -358,6 +389,12 @@ impl Inner {
             remedy: "check the disk, then start the process again: it goes on from the commit log".to_owned(),
         }
     }
+}
+
+/// When a file was last written, in milliseconds since 1970.
+fn modified(about: &fs::Metadata) -> i64 {
+    let since = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// An input or output error with what to do about it, where that is known.

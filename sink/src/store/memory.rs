@@ -32,6 +32,9 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Inner {
     files: BTreeMap<String, Bytes>,
+    /// When each file was staged or replaced.
+    modified: BTreeMap<String, i64>,
+    clock: i64,
     operations: u64,
     plan: BTreeMap<u64, Fault>,
     late: Vec<(u64, Change)>,
@@ -76,6 +79,11 @@ impl MemoryStore {
         for (_, change) in std::mem::take(&mut inner.late) {
             let _ = inner.apply(change);
         }
+    }
+
+    /// What time it is from now on, in milliseconds; it begins at 0.
+    pub fn set_clock(&self, now: i64) {
+        self.lock().clock = now;
     }
 
     /// An independent store with the same files.
@@ -140,7 +148,10 @@ impl Inner {
     fn apply(&mut self, change: Change) -> Result<Creation, StoreError> {
         match change {
             Change::Nothing => {}
-            Change::Write(path, bytes) => drop(self.files.insert(path, bytes)),
+            Change::Write(path, bytes) => {
+                self.modified.insert(path.clone(), self.clock);
+                drop(self.files.insert(path, bytes));
+            }
             Change::Delete(path) => drop(self.files.remove(&path)),
             Change::Create(path, _) if self.files.contains_key(&path) => return Ok(Creation::Exists),
             Change::Create(path, bytes) => drop(self.files.insert(path, bytes)),
@@ -189,6 +200,10 @@ impl Store for MemoryStore {
             self.change(Change::Write(path, bytes)).map(drop)
         }
         .boxed()
+    }
+
+    fn replace(&self, path: &str, bytes: Bytes) -> Pending<'_, ()> {
+        self.stage(path, bytes)
     }
 
     fn publish(&self, moves: &[Move]) -> Pending<'_, ()> {
@@ -245,6 +260,7 @@ impl Store for MemoryStore {
                 .map(|(path, bytes)| Listed {
                     path: path.clone(),
                     bytes: bytes.len() as u64,
+                    modified: inner.modified.get(path).copied().unwrap_or(0),
                 })
                 .collect())
         }

@@ -46,6 +46,8 @@ pub struct Listed {
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
+    /// When it was last written, in milliseconds since 1970 by the store's clock. Tells who seems to be alive; no result depends on it.
+    pub modified: i64,
 }
 
 /// A place for durable files. When an operation answers `Ok`, its effect survives a loss of power.
@@ -58,6 +60,10 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Writes a whole file under a name that only this caller uses. Writing it again replaces it.
     fn stage(&self, path: &str, bytes: Bytes) -> Pending<'_, ()>;
+
+    /// Replaces a file of soft state, which only this caller writes: readers see the old content or the new one, whole. It need not survive a
+    /// loss of power.
+    fn replace(&self, path: &str, bytes: Bytes) -> Pending<'_, ()>;
 
     /// Moves staged files to their final places. Idempotent: a file that is in place and no longer staged is done. Never replaces a
     /// file that is in place. [`StoreError::Missing`] names the final path of the first file that is in neither place; the files
