@@ -39,7 +39,7 @@ async fn a_zombie_discards_what_it_staged_and_goes_on_from_the_log() {
     assert!(!store.files().keys().any(|path| path.contains(&own)), "{:?}", store.files().keys());
     assert_eq!(visible(&store), [(0, 0, 20)]);
 
-    assert_eq!(zombie.take_others().len(), 1);
+    assert_eq!(zombie.take_others().unwrap().len(), 1);
     let draft = staged(&zombie, 0, zombie.state().next_offset(TOPIC, 0).unwrap(), 30).await.unwrap();
     zombie.commit(&draft).await.unwrap();
     assert_eq!(visible(&store), [(0, 0, 20), (0, 20, 30)]);
@@ -76,7 +76,7 @@ async fn another_writers_entry_for_another_partition_is_no_conflict() {
     let (first, second) = (staged(&one, 0, 0, 10).await.unwrap(), staged(&two, 1, 100, 110).await.unwrap());
     assert_eq!(one.commit(&first).await.unwrap().seq, 1);
     assert_eq!(two.commit(&second).await.unwrap().seq, 2);
-    assert_eq!(two.take_others().len(), 1, "the other's deltas have to be merged");
+    assert_eq!(two.take_others().unwrap().len(), 1, "the other's deltas have to be merged");
     assert_eq!(one.state().head.seq, 1);
 }
 
@@ -164,7 +164,7 @@ async fn an_own_entry_that_lands_after_giving_up_counts_as_anothers_and_keeps_it
 
     let new = staged(&log, 0, 0, 12).await.unwrap();
     assert!(matches!(log.commit(&new).await, Err(CommitError::Zombie { newest: 10, .. })));
-    assert_eq!(log.take_others()[0].nonce, given_up.nonce);
+    assert_eq!(log.take_others().unwrap()[0].nonce, given_up.nonce);
     assert_eq!(log.discard(&given_up).await, Ok(true), "its outcome is known now");
     log.finish_moves().await.unwrap();
     assert_eq!(visible(&store), [(0, 0, 10)]);
@@ -239,7 +239,7 @@ async fn staged_files_of_a_dead_writer_go_only_after_a_fence() {
         3,
         "opening alone deletes nothing"
     );
-    assert_eq!(log.clear_abandoned().await.unwrap(), [dead.writer()]);
+    assert_eq!(log.clear_abandoned(i64::MAX).await.unwrap(), [dead.writer()]);
     assert!(!store.files().keys().any(|path| path.contains(&dead.writer().to_string())));
     assert!(log.state().fenced.contains(&dead.writer()));
 
@@ -264,13 +264,13 @@ async fn what_a_fenced_writer_had_committed_stays() {
     dead.commit(&draft).await.unwrap();
     staged(&dead, 0, 10, 20).await.unwrap();
     let (mut log, _) = open(&store).await.unwrap();
-    log.clear_abandoned().await.unwrap();
+    log.clear_abandoned(i64::MAX).await.unwrap();
     assert_eq!(visible(&store), [(0, 0, 10)]);
     assert_eq!(
         load(&store, &draft.delta.unwrap(), BlobKind::Delta, 100).await.unwrap(),
         b"delta 0 0 10"
     );
-    assert_eq!(log.clear_abandoned().await.unwrap(), [], "nothing is left to clear");
+    assert_eq!(log.clear_abandoned(i64::MAX).await.unwrap(), [], "nothing is left to clear");
 }
 
 #[tokio::test]

@@ -207,17 +207,33 @@ async fn others_can_neither_read_files_nor_enter_directories() {
 }
 
 #[tokio::test]
-async fn temporary_files_of_a_crash_are_removed_at_start() {
+async fn temporary_files_of_a_crash_are_removed_at_start_and_those_of_live_processes_are_not() {
     let directory = TempDir::new().unwrap();
     let store = LocalStore::new(directory.path());
     store
         .create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x"))
         .await
         .unwrap();
-    std::fs::write(directory.path().join("_tidegauge/tmp/left"), b"torn").unwrap();
+    let left = directory.path().join("_tidegauge/tmp/left");
+    std::fs::write(&left, b"torn").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    std::fs::File::options()
+        .write(true)
+        .open(&left)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+    std::fs::write(directory.path().join("_tidegauge/tmp/another"), b"half").unwrap();
     std::fs::create_dir_all(directory.path().join("_tidegauge/staging/old-writer")).unwrap();
     store.probe().await.unwrap();
-    assert_eq!(store.list("_tidegauge/tmp").await.unwrap(), []);
+    let remain: Vec<String> = store
+        .list("_tidegauge/tmp")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|file| file.path)
+        .collect();
+    assert_eq!(remain, ["_tidegauge/tmp/another"]);
     assert!(!directory.path().join("_tidegauge/staging/old-writer").exists());
     assert_eq!(store.get("_tidegauge/log/0.json", 1).await.unwrap(), "x");
 }

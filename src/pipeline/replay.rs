@@ -79,7 +79,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         ..Options::default()
     };
     let (mut log, recovered) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
-    log.clear_abandoned().await?;
+    log.clear_abandoned(i64::MAX).await?;
     if log.state().closed.is_some() {
         refuse_more(&log, &found)?;
     }

@@ -1,4 +1,4 @@
-//! The container of binary files: pane deltas, snapshots, the parts of a checkpoint.
+//! The container of binary files: pane deltas, snapshots, the parts of a checkpoint, shares of the gauges.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -36,6 +36,8 @@ pub enum BlobKind {
     Snapshot = 2,
     /// A part of a checkpoint.
     State = 3,
+    /// What a process has handled but not committed.
+    Live = 4,
 }
 
 /// The file of a payload.

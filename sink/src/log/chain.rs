@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::open::{self, Recovered};
-use super::{BlobRef, CommitError, DataFile, Draft, Entry, Genesis, Kind, LogError, LogState, Nonce, Stager, WriterId, codec, paths};
+use super::{
+    BlobRef, CommitError, DataFile, Draft, Entry, Genesis, Kind, LogError, LogState, Names, Nonce, Stager, WriterId, codec, paths,
+};
 use crate::store::{Creation, Store, StoreError};
 
 /// How the log behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Version of the results that this program computes.
     pub results: u32,
@@ -23,6 +25,8 @@ pub struct Options {
     pub attempts: u32,
     /// Pause after the first failure; it doubles with each.
     pub backoff: Duration,
+    /// Where names come from.
+    pub names: Names,
 }
 
 impl Default for Options {
@@ -33,6 +37,7 @@ impl Default for Options {
             checkpoint_every: 50,
             attempts: 5,
             backoff: Duration::from_millis(50),
+            names: Names::default(),
         }
     }
 }
@@ -57,6 +62,8 @@ pub struct CommitLog {
     pub(super) state: LogState,
     /// Entries of others that the caller has not seen.
     others: Vec<Entry>,
+    /// Whether there were more of them, which a checkpoint summed up before they were read.
+    skipped: bool,
     /// Drafts of which it is not known whether they are the entry after the head.
     pub(super) pending: BTreeSet<Nonce>,
     /// Moves of committed files that are not known to be done and durable.
@@ -121,7 +128,7 @@ impl CommitLog {
     /// Where the output cannot be used, the log is damaged, of a later version, of another source or of another configuration.
     pub async fn open(store: Arc<dyn Store>, genesis: Genesis, options: Options) -> Result<(CommitLog, Recovered), LogError> {
         store.probe().await?;
-        let writer = WriterId::random()?;
+        let writer = WriterId(options.names.next()?);
         let mut found = match open::read(&*store).await? {
             Some(found) => found,
             None => begin(&*store, writer, &genesis, &options).await?,
@@ -140,6 +147,7 @@ impl CommitLog {
             epoch: found.state.epoch,
             state: found.state.clone(),
             others: Vec::new(),
+            skipped: false,
             pending: BTreeSet::new(),
             moves: found.entries.iter().flat_map(|entry| entry.files.iter().cloned()).collect(),
             absent: Vec::new(),
@@ -191,9 +199,39 @@ impl CommitLog {
         Stager::new(Arc::clone(&self.store), self.writer)
     }
 
-    /// Entries of other writers that were read since the last call, in order.
-    pub fn take_others(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.others)
+    /// Entries of other writers that were read since the last call, in order; `None` where a checkpoint summed some of them up before they were
+    /// read, so that the caller has to begin with [`CommitLog::recover`].
+    pub fn take_others(&mut self) -> Option<Vec<Entry>> {
+        let others = std::mem::take(&mut self.others);
+        (!std::mem::take(&mut self.skipped)).then_some(others)
+    }
+
+    /// Reads the log again from its newest checkpoint, for a caller that needs everything which the entries add up to. What was staged and what is
+    /// under way stays as it is.
+    ///
+    /// # Errors
+    /// As of [`CommitLog::open`].
+    pub async fn recover(&mut self) -> Result<Recovered, LogError> {
+        let Some(found) = open::read(&*self.store).await? else {
+            return Err(LogError::Broken {
+                path: paths::LOG.to_owned(),
+                why: "it is gone".to_owned(),
+            });
+        };
+        open::check_versions(&found.state, self.store.location(), self.options.results)?;
+        if found.state.head != self.state.head {
+            self.pending.clear();
+        }
+        self.state.clone_from(&found.state);
+        self.others.clear();
+        self.skipped = false;
+        self.checkpoint = found.checkpoint;
+        self.blobs.clone_from(&found.blobs);
+        self.moves
+            .extend(found.entries.iter().flat_map(|entry| entry.files.iter().cloned()));
+        self.recent = found.entries.iter().flat_map(Entry::binary_files).map(|f| f.path.clone()).collect();
+        self.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
+        Ok(found)
     }
 
     /// Committed files that were found neither staged nor in place since the last call.
@@ -207,7 +245,7 @@ impl CommitLog {
     /// Where there are no random numbers.
     pub fn draft(&self) -> Result<Draft, LogError> {
         Ok(Draft {
-            nonce: Nonce::random()?,
+            nonce: self.nonce()?,
             based_on: self.state.head,
             kind: Kind::Commit,
             partitions: Vec::new(),
@@ -261,11 +299,23 @@ impl CommitLog {
         Ok(Committed { seq: entry.seq, in_place })
     }
 
-    /// Reads the entries that other writers added.
+    /// Reads the entries that other writers added. Where a checkpoint went past what this process has read, it goes on from there.
     ///
     /// # Errors
-    /// [`CommitError::Overtaken`] where checkpoints went past what this process has read; [`LogError`] for damage.
+    /// [`LogError`] for damage.
     pub async fn catch_up(&mut self) -> Result<(), CommitError> {
+        match self.read_on().await {
+            Err(CommitError::Overtaken { seq, checkpoint }) => {
+                tracing::debug!(seq, checkpoint, "a checkpoint went past what was read; going on from it");
+                self.recover().await?;
+                self.skipped = true;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<(), CommitError> {
         let mut synced = false;
         loop {
             let entry = match open::read_entry(&*self.store, self.state.head.seq + 1).await {
@@ -288,7 +338,7 @@ impl CommitLog {
 
     fn may_follow(&mut self, draft: &Draft) -> Result<(), CommitError> {
         if self.state.fenced.contains(&self.writer) {
-            let writer = std::mem::replace(&mut self.writer, WriterId::random()?);
+            let writer = std::mem::replace(&mut self.writer, WriterId(self.options.names.next()?));
             return Err(CommitError::Fenced {
                 writer,
                 renamed: self.writer,
@@ -380,9 +430,13 @@ impl CommitLog {
     /// Waits longer after each failure, by a random part, so that writers who met do not meet again.
     async fn pause(&self, attempt: u32) {
         let longest = self.options.backoff.saturating_mul(1 << attempt.min(8));
-        let random = Nonce::random().map_or(0, |nonce| nonce.0 >> 32);
+        let random = self.options.names.next().map_or(0, |number| number >> 32);
         let share = random as f64 / f64::from(u32::MAX);
         tokio::time::sleep(longest.mul_f64(0.5 + share / 2.0)).await;
+    }
+
+    pub(super) fn nonce(&self) -> Result<Nonce, LogError> {
+        self.options.names.next().map(Nonce)
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -390,7 +444,7 @@ impl CommitLog {
     }
 
     pub(super) fn has_others(&self) -> bool {
-        !self.others.is_empty()
+        !self.others.is_empty() || self.skipped
     }
 
     pub(super) fn recent_files(&self) -> impl Iterator<Item = &String> {
@@ -421,7 +475,7 @@ async fn begin(store: &dyn Store, writer: WriterId, genesis: &Genesis, options: 
         results: options.results,
         epoch: 0,
         seq: 0,
-        nonce: Nonce::random()?,
+        nonce: Nonce(options.names.next()?),
         previous: Nonce::NONE,
         writer,
         written_at: now(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::CommitLog;
 use super::open::{newest_checkpoint, read_checkpoint, read_entry};
-use super::{CommitError, FileRef, LogError, LogState, Nonce, WriterId, codec, paths};
+use super::{CommitError, FileRef, LogError, LogState, WriterId, codec, paths};
 use crate::store::{Creation, StoreError};
 
 /// The log up to one entry.
@@ -71,7 +71,7 @@ impl CommitLog {
     /// # Errors
     /// [`CommitError::Refused`] while entries of other writers wait in [`CommitLog::take_others`], since the caller's parts cannot contain them.
     pub async fn checkpoint(&mut self, blobs: Vec<Blob>) -> Result<Vec<BlobRef>, CommitError> {
-        let nonce = Nonce::random()?;
+        let nonce = self.nonce()?;
         if self.has_others() {
             return Err(CommitError::Refused {
                 nonce,

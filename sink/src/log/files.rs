@@ -1,10 +1,10 @@
 //! Rule 5: the files that go with an entry, before and after it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::CommitLog;
 use super::{CommitError, DataFile, Draft, Kind, LogError, WriterId, paths};
-use crate::store::{Move, StoreError};
+use crate::store::{Listed, Move, StoreError};
 
 impl CommitLog {
     /// Deletes what a draft staged, unless it may still become an entry. Gives whether it did.
@@ -64,15 +64,24 @@ impl CommitLog {
         Ok(())
     }
 
-    /// Fences every other writer that left files which no entry names, then deletes these files. Gives the writers. For a start at which no
-    /// other process is expected: a live writer that is fenced loses what it staged.
+    /// Fences every other writer that left files which no entry names, none of them newer than `quiet_since` (milliseconds by the store's clock),
+    /// then deletes these files. Gives the writers. A live writer that is fenced all the same loses what it staged, and begins again.
     ///
     /// # Errors
     /// See [`CommitError`].
-    pub async fn clear_abandoned(&mut self) -> Result<Vec<WriterId>, CommitError> {
+    pub async fn clear_abandoned(&mut self, quiet_since: i64) -> Result<Vec<WriterId>, CommitError> {
         self.finish_moves().await?;
-        let mut writers: BTreeSet<WriterId> = self.unnamed_files().await?.into_iter().map(|(writer, _)| writer).collect();
-        writers.remove(&self.writer);
+        let mut newest: BTreeMap<WriterId, i64> = BTreeMap::new();
+        for (writer, file) in self.unnamed_files().await? {
+            let time = newest.entry(writer).or_insert(file.modified);
+            *time = file.modified.max(*time);
+        }
+        newest.remove(&self.writer);
+        let writers: BTreeSet<WriterId> = newest
+            .into_iter()
+            .filter(|(_, time)| *time <= quiet_since)
+            .map(|(writer, _)| writer)
+            .collect();
         for writer in &writers {
             if !self.state.fenced.contains(writer) {
                 let mut fence = self.draft()?;
@@ -82,8 +91,8 @@ impl CommitLog {
         }
         // Whatever the fenced writers managed to commit before is in the chain now, and named.
         self.finish_moves().await?;
-        for (_, path) in self.unnamed_files().await?.iter().filter(|(writer, _)| writers.contains(writer)) {
-            self.store.delete(path).await?;
+        for (_, file) in self.unnamed_files().await?.iter().filter(|(writer, _)| writers.contains(writer)) {
+            self.store.delete(&file.path).await?;
         }
         Ok(writers.into_iter().collect())
     }
@@ -99,10 +108,10 @@ impl CommitLog {
         self.moves.iter().map(|f| &f.staged).chain(snapshots).chain(&self.recent).collect()
     }
 
-    async fn unnamed_files(&self) -> Result<Vec<(WriterId, String)>, LogError> {
+    async fn unnamed_files(&self) -> Result<Vec<(WriterId, Listed)>, LogError> {
         let named = self.named_files();
         let mut found = Vec::new();
-        for directory in [paths::STAGING, paths::DELTA, paths::STATE] {
+        for directory in [paths::STAGING, paths::DELTA, paths::STATE, paths::LIVE] {
             for file in self
                 .store
                 .list(directory)
@@ -110,7 +119,7 @@ impl CommitLog {
                 .into_iter()
                 .filter(|file| !named.contains(&file.path))
             {
-                found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file.path)));
+                found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file)));
             }
         }
         Ok(found)

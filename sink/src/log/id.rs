@@ -1,6 +1,8 @@
 //! Random names: nonces of entries and ids of writers. Written as 16 hexadecimal digits, since JSON numbers lose bits above 2^53.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -20,7 +22,7 @@ macro_rules! hex_id {
             /// # Errors
             /// Where the operating system has none to give.
             pub fn random() -> Result<$name, LogError> {
-                SysRng.try_next_u64().map($name).map_err(|error| LogError::Random { why: error.to_string() })
+                Names::default().next().map($name)
             }
 
             /// Reads exactly 16 lower-case hexadecimal digits.
@@ -50,6 +52,37 @@ macro_rules! hex_id {
             }
         }
     };
+}
+
+/// Where a log takes its names from.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Option<Arc<AtomicU64>>);
+
+impl Names {
+    /// Names that follow from a seed, for simulations: two logs of one pipeline must share one of these.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Names {
+        Names(Some(Arc::new(AtomicU64::new(seed))))
+    }
+
+    /// The next number; without a seed, the operating system's.
+    ///
+    /// # Errors
+    /// Where the operating system has none to give.
+    pub fn next(&self) -> Result<u64, LogError> {
+        match &self.0 {
+            // SplitMix64.
+            Some(state) => {
+                let mut z = state
+                    .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed)
+                    .wrapping_add(0x9E37_79B9_7F4A_7C15);
+                z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                Ok(z ^ (z >> 31))
+            }
+            None => SysRng.try_next_u64().map_err(|error| LogError::Random { why: error.to_string() }),
+        }
+    }
 }
 
 hex_id! {

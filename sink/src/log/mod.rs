@@ -27,7 +27,7 @@ pub use entry::{
     SnapshotRef, Topic, WindowRange,
 };
 pub use error::{CommitError, LogError};
-pub use id::{Crc, Nonce, WriterId};
+pub use id::{Crc, Names, Nonce, WriterId};
 pub use open::Recovered;
 pub use stager::{Hour, SnapshotAt, Stager, load};
 pub use state::{Draft, Head, LogState, Position, PublicationState, TableTotals};

@@ -13,6 +13,9 @@ pub const DELTA: &str = "_tidegauge/delta";
 /// Snapshots and the binary parts of checkpoints, by writer.
 pub const STATE: &str = "_tidegauge/state";
 
+/// What processes have handled but not committed, by writer: soft state for the reporter's gauges.
+pub const LIVE: &str = "_tidegauge/live";
+
 /// The file of an entry.
 #[must_use]
 pub fn entry(seq: u64) -> String {
@@ -40,6 +43,12 @@ pub fn seq(path: &str) -> Option<u64> {
 #[must_use]
 pub fn delta(writer: WriterId, nonce: Nonce) -> String {
     format!("{DELTA}/{writer}/{nonce}.delta")
+}
+
+/// A writer's share of the gauges.
+#[must_use]
+pub fn live(writer: WriterId) -> String {
+    format!("{LIVE}/{writer}/share.live")
 }
 
 /// A snapshot of a partition. The number keeps partitions of topics with equal safe names apart.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::Duration;
 
 use super::local::{Inner, explain};
 use super::{PRIVATE, StoreError};
@@ -132,12 +133,18 @@ fn is_network(kind: &str) -> bool {
     NETWORK.contains(&kind) || kind.strip_prefix("fuse.").is_some_and(|kind| NETWORK_FUSE.contains(&kind))
 }
 
+/// A temporary file lives for as long as it takes to write and sync it; whoever left one that is older is gone.
+const LEFT_BEHIND: Duration = Duration::from_secs(600);
+
 /// Temporary files and the empty directories of earlier writers mean nothing to anyone. If one belongs to a live process, its next operation
 /// fails once, and it tries again.
 fn remove_leftovers(inner: &Inner) -> Result<(), StoreError> {
     let below = |name: &str| inner.resolve(&format!("{PRIVATE}/{name}")).map(fs::read_dir);
     for entry in below("tmp")?.into_iter().flatten().flatten() {
-        let _ = fs::remove_file(entry.path());
+        let age = entry.metadata().and_then(|about| about.modified()).map(|time| time.elapsed());
+        if age.is_ok_and(|age| age.is_ok_and(|age| age >= LEFT_BEHIND)) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
     for name in ["staging", "delta", "state"] {
         for entry in below(name)?.into_iter().flatten().flatten() {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde_json::json;
 use tidegauge_sink::log::stager::SnapshotAt;
 use tidegauge_sink::log::{
-    Blob, CommitError, CommitLog, Draft, Genesis, Hour, LogError, Nonce, Options, PartitionEntry, PartitionStart, Publication, Recovered,
-    Stager, Topic,
+    Blob, CommitError, CommitLog, Draft, Genesis, Hour, LogError, Names, Nonce, Options, PartitionEntry, PartitionStart, Publication,
+    Recovered, Stager, Topic,
 };
 use tidegauge_sink::store::{MemoryStore, Store};
 
@@ -40,6 +40,7 @@ pub fn options() -> Options {
         checkpoint_every: 3,
         attempts: 3,
         backoff: Duration::ZERO,
+        names: Names::default(),
     }
 }
 
@@ -109,7 +110,7 @@ pub fn publication(previous: Option<u64>, through: u64) -> Publication {
 pub async fn drive(store: &MemoryStore, partition: i32, target: i64, alone: bool) -> Result<(), CommitError> {
     let (mut log, _) = open(store).await?;
     if alone {
-        log.clear_abandoned().await?;
+        log.clear_abandoned(i64::MAX).await?;
     }
     loop {
         let from = log.state().next_offset(TOPIC, partition).expect("the topic is known");
