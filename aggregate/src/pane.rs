@@ -209,7 +209,8 @@ impl PaneStore {
     }
 
     /// Whether it was made under this plan, as far as its shape shows.
-    pub(crate) fn fits(&self, plan: &Plan) -> bool {
+    #[must_use]
+    pub fn fits(&self, plan: &Plan) -> bool {
         let states = |g: &Groups| g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout));
         let panes = self.levels.iter().flat_map(BTreeMap::values);
         self.levels.len() == plan.levels.len()

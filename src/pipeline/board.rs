@@ -48,7 +48,7 @@ impl LaneStatus {
 }
 
 /// All lanes of this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Board {
     lanes: RwLock<Vec<Arc<LaneStatus>>>,
     /// Records handled since the last cut.
@@ -57,9 +57,37 @@ pub(crate) struct Board {
     pub(crate) buffered_bytes: AtomicU64,
     /// Records handled by this process.
     pub(crate) records: AtomicU64,
+    /// The committed watermark of the slowest busy partition that others read, as far as is known; the greatest number where there is none.
+    others: AtomicI64,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Board {
+            lanes: RwLock::default(),
+            uncommitted_records: AtomicU64::new(0),
+            buffered_bytes: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+            others: AtomicI64::new(i64::MAX),
+        }
+    }
 }
 
 impl Board {
+    /// Tells how far the slowest of the partitions is that others read.
+    pub(crate) fn set_others(&self, slowest: Option<EventTime>) {
+        self.others.store(slowest.map_or(i64::MAX, |slowest| slowest.0), Ordering::Relaxed);
+    }
+
+    /// Whether every partition waits for others, with something to commit that would tell them how far it is.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let left = || lanes.iter().filter(|lane| lane.has_records_left());
+        self.uncommitted_records.load(Ordering::Relaxed) > 0
+            && left().next().is_some()
+            && left().all(|lane| lane.waiting.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn add(&self, lane: Arc<LaneStatus>) {
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).push(lane);
     }
@@ -79,8 +107,13 @@ impl Board {
     /// allowed skew.
     pub(crate) fn limit(&self, skew: Millis, now: EventTime) -> EventTime {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        let left = lanes.iter().filter(|lane| lane.has_records_left());
-        match left.map(|lane| lane.watermark().min(now)).min() {
+        let left = lanes.iter().filter(|lane| lane.has_records_left()).map(|lane| lane.watermark());
+        let others = EventTime(self.others.load(Ordering::Relaxed));
+        match left
+            .chain((others != EventTime::MAX).then_some(others))
+            .map(|mark| mark.min(now))
+            .min()
+        {
             Some(EventTime::MIN) => EventTime::MIN,
             Some(slowest) => slowest.plus(skew),
             None => EventTime::MAX,
@@ -106,5 +139,13 @@ mod tests {
             EventTime(5_500),
             "a clock that runs ahead counts as at most now"
         );
+        board.set_others(Some(EventTime(2_000)));
+        assert_eq!(
+            board.limit(500, EventTime(100_000)),
+            EventTime(2_500),
+            "so do the partitions of other processes"
+        );
+        board.set_others(None);
+        assert_eq!(board.limit(500, EventTime(100_000)), EventTime(9_500));
     }
 }

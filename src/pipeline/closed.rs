@@ -12,6 +12,7 @@ impl Committer {
     pub(crate) async fn finish_closing(&mut self) -> Result<(), PipelineError> {
         let published = self.log.state().publication.as_ref().and_then(|p| p.watermark);
         if from_log(published) != EventTime::MAX {
+            self.be_reporter(true).await?;
             self.publish(EventTime::MAX).await?;
         }
         Ok(())

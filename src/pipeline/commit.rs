@@ -2,23 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tidegauge_aggregate::cold::{ColdKey, ColdPart};
-use tidegauge_aggregate::merger::{Merger, Publication};
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
-use tidegauge_sink::log::{
-    Blob, BlobRef, CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, Publication as PublicationEntry, Revision, SnapshotAt,
-    WindowRange,
-};
-use tidegauge_sink::table::{DataFile, FileIdentity, TableOptions, assemble, encode_metrics};
+use tidegauge_sink::log::{CommitError, CommitLog, Committed, Draft, Kind, PartitionEntry, SnapshotAt};
+use tidegauge_sink::table::{DataFile, FileIdentity, TableOptions, assemble};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::PipelineError;
 use super::lane::LaneCut;
-use super::recover::{self, LoadError, MERGER_BLOB, RESULTS_VERSION, cold_name, to_log};
+use super::recover::{RESULTS_VERSION, to_log};
+use super::reporter::Reporter;
 use super::worker::Drained;
 
 /// Longest pause between two tries of a commit while the store fails.
@@ -48,11 +45,12 @@ pub(crate) struct Trouble {
     pub(crate) failures: u64,
 }
 
-/// The log, the merger and what a commit needs besides.
+/// The log and what a commit needs besides.
 pub(crate) struct Committer {
     pub(crate) plan: Arc<Plan>,
     pub(crate) log: CommitLog,
-    pub(crate) merger: Merger,
+    /// What this process has as the reporter; none while another is.
+    pub(crate) reporter: Option<Reporter>,
     pub(crate) tables: TableOptions,
     pub(crate) stats: CommitStats,
     /// The last failure was of the kind after which everything is taken up from the log.
@@ -62,14 +60,26 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    fn identity(&self, draft: &Draft) -> FileIdentity {
+    pub(crate) fn new(plan: Arc<Plan>, log: CommitLog, tables: TableOptions) -> Committer {
+        Committer {
+            plan,
+            log,
+            reporter: None,
+            tables,
+            stats: CommitStats::default(),
+            starts_again: false,
+            trouble: watch::Sender::new(None),
+        }
+    }
+
+    pub(super) fn identity(&self, draft: &Draft) -> FileIdentity {
         FileIdentity {
             nonce: draft.nonce.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
-    async fn stage(&self, draft: &mut Draft, files: Vec<DataFile>) -> Result<(), CommitError> {
+    pub(super) async fn stage(&self, draft: &mut Draft, files: Vec<DataFile>) -> Result<(), CommitError> {
         let stager = self.log.stager();
         for file in files {
             draft.files.push(
@@ -86,7 +96,7 @@ impl Committer {
         let begun = Instant::now();
         let mut draft = self.log.draft()?;
         draft.kind = kind;
-        let files = tokio::task::block_in_place(|| assemble(drained.groups, &self.identity(&draft)))?;
+        let files = heavy(|| assemble(drained.groups, &self.identity(&draft)))?;
         let payload = if delta.is_empty() { None } else { Some(encode(delta)?) };
         let mut pause = Duration::from_millis(100);
         // Staging is tried again as a whole: staged files of the same name are overwritten, and nothing counts before the entry.
@@ -94,27 +104,11 @@ impl Committer {
             self.wait_or_fail(error, &mut pause).await?;
         }
         self.create(&draft).await?;
-        self.load_cold(delta).await?;
-        let bounded = self.merger.committed().groups_overflowed();
-        self.merger.apply(delta);
-        let newly = self.merger.committed().groups_overflowed().saturating_sub(bounded);
-        self.stats.groups_bounded += newly as u64;
+        self.absorb(Some(delta)).await?;
         self.stats.commits += 1;
-        self.stats.last = Some(super::worker::now());
+        self.stats.last = Some(super::clock::now());
         self.stats.last_seconds = Some(begun.elapsed().as_secs_f64());
         Ok(())
-    }
-
-    /// Reads the panes back that a delta needs and that are not in memory, however long the store fails meanwhile.
-    async fn load_cold(&mut self, delta: &PaneStore) -> Result<(), PipelineError> {
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match recover::load_cold(&mut self.merger, self.log.store(), self.log.blobs(), delta).await {
-                Ok(()) => return Ok(()),
-                Err(LoadError::Log(error)) => self.wait_or_fail(error.into(), &mut pause).await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     async fn stage_all(&self, draft: &mut Draft, lanes: &[LaneCut], files: &[DataFile], delta: Option<&[u8]>) -> Result<(), CommitError> {
@@ -159,10 +153,7 @@ impl Committer {
         loop {
             match self.log.commit(draft).await {
                 Ok(committed) => {
-                    for file in &draft.files {
-                        *self.stats.rows.entry(file.table.clone()).or_default() += file.rows;
-                        *self.stats.files.entry(file.table.clone()).or_default() += 1;
-                    }
+                    self.count_files(draft);
                     return Ok(committed);
                 }
                 Err(error) => self.wait_or_fail(error, &mut pause).await?,
@@ -170,7 +161,14 @@ impl Committer {
         }
     }
 
-    async fn wait_or_fail(&mut self, error: CommitError, pause: &mut Duration) -> Result<(), PipelineError> {
+    pub(super) fn count_files(&mut self, draft: &Draft) {
+        for file in &draft.files {
+            *self.stats.rows.entry(file.table.clone()).or_default() += file.rows;
+            *self.stats.files.entry(file.table.clone()).or_default() += 1;
+        }
+    }
+
+    pub(super) async fn wait_or_fail(&mut self, error: CommitError, pause: &mut Duration) -> Result<(), PipelineError> {
         self.stats.failures += 1;
         if !error.is_transient() {
             self.starts_again = error.starts_again();
@@ -185,131 +183,17 @@ impl Committer {
         *pause = (*pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
+}
 
-    /// Publishes what the watermark closes, and what has to be corrected. Gives whether there was anything.
-    pub(crate) async fn publish(&mut self, watermark: EventTime) -> Result<bool, PipelineError> {
-        let publication = tokio::task::block_in_place(|| self.merger.publish(watermark));
-        if publication.rows.is_empty() {
-            return Ok(false);
-        }
-        let mut draft = self.log.draft()?;
-        draft.kind = Kind::Publication;
-        let files = tokio::task::block_in_place(|| encode_metrics(&publication.rows, &self.tables, &self.identity(&draft)))?;
-        let mut pause = Duration::from_millis(100);
-        while let Err(error) = self.stage_again(&mut draft, &files).await {
-            self.wait_or_fail(error, &mut pause).await?;
-        }
-        draft.publication = Some(self.entry(&publication, self.merger.published_watermark()));
-        self.create(&draft).await?;
-        self.stats.windows += publication.windows.len() as u64;
-        self.stats.revisions += publication.rows.iter().filter(|r| r.revision > 0).count() as u64;
-        Ok(true)
-    }
-
-    async fn stage_again(&self, draft: &mut Draft, files: &[DataFile]) -> Result<(), CommitError> {
-        draft.files.clear();
-        self.stage(draft, files.to_vec()).await
-    }
-
-    fn entry(&self, publication: &Publication, watermark: EventTime) -> PublicationEntry {
-        let spec = &self.plan.spec;
-        let name = |window: usize| spec.windows.get(window).map(|w| w.name.clone()).unwrap_or_default();
-        let mut revisions: BTreeMap<(usize, EventTime), u32> = BTreeMap::new();
-        for row in publication.rows.iter().filter(|r| r.revision > 0) {
-            let highest = revisions.entry((row.window, row.window_end)).or_default();
-            *highest = row.revision.max(*highest);
-        }
-        PublicationEntry {
-            previous: self.log.state().publication.as_ref().map(|p| p.seq),
-            through: self.log.state().head.seq,
-            watermark: to_log(watermark),
-            windows: publication
-                .windows
-                .iter()
-                .map(|p| WindowRange {
-                    window: name(p.window),
-                    from_end: to_log(p.after),
-                    to_end: p.until.0,
-                })
-                .collect(),
-            revisions: revisions
-                .into_iter()
-                .map(|((w, end), revision)| Revision {
-                    window: name(w),
-                    end: end.0,
-                    revision,
-                })
-                .collect(),
-        }
-    }
-
-    /// Writes a checkpoint where one is due, or where much memory is taken by panes that it can keep instead, and removes what it covers. Only
-    /// to be called when nothing waits to be corrected.
-    pub(crate) async fn checkpoint(&mut self) -> Result<(), PipelineError> {
-        let due = self.log.checkpoint_due() || self.merger.cold_ready();
-        if !due || self.merger.has_corrections() {
-            return Ok(());
-        }
-        let parts = self.merger.take_cold();
-        let blobs = tokio::task::block_in_place(|| self.blobs(&parts))?;
-        match self.log.checkpoint(blobs).await {
-            // Another process may have written the checkpoint of the same entry, with other panes in memory.
-            Ok(named) => {
-                let lacks = |key: ColdKey| !named.iter().any(|blob| blob.name == cold_name(key));
-                for part in parts.into_iter().filter(|part| lacks(part.key)) {
-                    self.merger.put_back(part);
-                }
-                if let Some(key) = self.merger.cold().find(|key| lacks(*key)) {
-                    return Err(PipelineError {
-                        message: format!(
-                            "{}: another process wrote the checkpoint without {}; start again to go on from it",
-                            self.log.store().location(),
-                            cold_name(key)
-                        ),
-                        usage: false,
-                    });
-                }
-            }
-            Err(error) if error.is_transient() => {
-                for part in parts {
-                    self.merger.put_back(part);
-                }
-                tracing::warn!(%error, "the checkpoint is put off to the next commit");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        if let Err(error) = self.log.collect_garbage().await {
-            tracing::warn!(%error, "files that the checkpoint made superfluous could not all be removed; the next checkpoint tries again");
-        }
-        Ok(())
-    }
-
-    /// The merger's state, the cold panes that were just taken out of it, and those that the last checkpoint holds and that may yet be needed.
-    fn blobs(&self, parts: &[ColdPart]) -> Result<Vec<Blob>, PipelineError> {
-        let kept: BTreeMap<&str, &BlobRef> = self.log.blobs().iter().map(|blob| (blob.name.as_str(), blob)).collect();
-        let fresh: BTreeMap<ColdKey, &ColdPart> = parts.iter().map(|part| (part.key, part)).collect();
-        let mut blobs = vec![Blob::New {
-            name: MERGER_BLOB.to_owned(),
-            payload: encode(&self.merger.state())?.into(),
-        }];
-        for key in self.merger.cold() {
-            let name = cold_name(key);
-            let kept = kept.get(name.as_str()).map(|blob| Blob::Keep((*blob).clone()));
-            let blob = match fresh.get(&key) {
-                Some(part) if part.changed || kept.is_none() => Some(Blob::New {
-                    payload: encode(&part.panes)?.into(),
-                    name,
-                }),
-                _ => kept,
-            };
-            blobs.extend(blob);
-        }
-        Ok(blobs)
+/// Runs what takes long without holding up other tasks, where the runtime has other threads for them.
+pub(super) fn heavy<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
-fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, PipelineError> {
+pub(super) fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, PipelineError> {
     postcard::to_allocvec(state).map_err(|error| PipelineError {
         message: format!("state cannot be encoded: {error}; this is a bug in tidegauge, please report it"),
         usage: false,

@@ -8,9 +8,11 @@ mod support;
 use std::collections::BTreeSet;
 
 use support::{HOUR, Random, Step, history, spec};
+use tidegauge_aggregate::merger::Merger;
 use tidegauge_sink::log::{Genesis, Options, Recovered};
 use tidegauge_sink::store::MemoryStore;
 
+use super::super::recover;
 use super::*;
 
 async fn open(store: &MemoryStore, plan: &Plan) -> (CommitLog, Recovered) {
@@ -24,16 +26,10 @@ async fn open(store: &MemoryStore, plan: &Plan) -> (CommitLog, Recovered) {
 }
 
 async fn start(store: &MemoryStore, plan: &Arc<Plan>) -> Committer {
-    let (log, recovered) = open(store, plan).await;
-    Committer {
-        merger: recover::merger(plan, store, &recovered).await.unwrap(),
-        log,
-        plan: Arc::clone(plan),
-        tables: TableOptions::new(Arc::new(plan.spec.clone())),
-        stats: CommitStats::default(),
-        starts_again: false,
-        trouble: watch::Sender::new(None),
-    }
+    let (log, _) = open(store, plan).await;
+    let mut committer = Committer::new(Arc::clone(plan), log, TableOptions::new(Arc::new(plan.spec.clone())));
+    committer.be_reporter(true).await.unwrap();
+    committer
 }
 
 fn cold_files(store: &MemoryStore) -> BTreeSet<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::pane::PaneStore;
@@ -14,14 +14,18 @@ use tidegauge_ingest::source::{PartitionReader, PartitionRef};
 use tidegauge_sink::log::Kind;
 use tidegauge_sink::table::WorkerTables;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::PipelineError;
 use super::board::{Board, LaneStatus};
+use super::clock::now;
 use super::commit::Committer;
 use super::lane::{Lane, LaneCut, LastSeen, Tools};
 use super::live::Live;
 use super::recover::Resume;
-use super::worker::{DrainOrder, Drained, Order, Report, Worker, WorkerRules, now};
+use super::reporter::Known;
+use super::share::Share;
+use super::worker::{DrainOrder, Drained, Order, Report, Worker, WorkerRules};
 
 /// When a commit is due.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +53,11 @@ pub(crate) struct Engine {
     /// What the partitions' counters were when this process took them over.
     pub(crate) baseline: BTreeMap<PartitionRef, Counters>,
     pub(crate) unknown_fields: u64,
+    /// As the reporter, what others have handled but not committed.
+    pub(crate) shares: Vec<Share>,
     dead_letter: Option<Arc<DeadLetter>>,
     committed_at: Instant,
     snapshot_at: Instant,
-    all_idle_since: Option<Instant>,
 }
 
 /// How long the dead-letter topic may take at a commit.
@@ -73,6 +78,17 @@ impl Engine {
         rules: CommitRules,
         live: Option<Live>,
     ) -> Result<Engine, PipelineError> {
+        Engine::start_with(committer, settings, rules, live, Worker::start)
+    }
+
+    /// With another way to start workers.
+    pub(crate) fn start_with(
+        committer: Committer,
+        settings: &WorkerSettings,
+        rules: CommitRules,
+        live: Option<Live>,
+        start: impl Fn(usize, Tools, WorkerRules, Arc<Board>, mpsc::UnboundedSender<Report>) -> std::io::Result<Worker>,
+    ) -> Result<Engine, PipelineError> {
         let board = Arc::new(Board::default());
         let (sender, reports) = mpsc::unbounded_channel();
         let spec = &committer.plan.spec;
@@ -88,7 +104,7 @@ impl Engine {
                 dead_letter: settings.dead_letter.clone(),
                 batch: settings.batch,
             };
-            let worker = Worker::start(index, tools, settings.rules, Arc::clone(&board), sender.clone());
+            let worker = start(index, tools, settings.rules, Arc::clone(&board), sender.clone());
             workers.push(worker.map_err(|error| PipelineError {
                 message: format!("a worker thread cannot be started: {error}"),
                 usage: false,
@@ -105,10 +121,10 @@ impl Engine {
             lanes: BTreeMap::new(),
             baseline: BTreeMap::new(),
             unknown_fields: 0,
+            shares: Vec::new(),
             dead_letter: settings.dead_letter.clone(),
             committed_at: Instant::now(),
             snapshot_at: Instant::now(),
-            all_idle_since: None,
         })
     }
 
@@ -170,7 +186,7 @@ impl Engine {
     async fn drain(&mut self, order: DrainOrder) -> Result<Drained, PipelineError> {
         let replies: Vec<oneshot::Receiver<_>> = self
             .workers
-            .iter()
+            .iter_mut()
             .map(|worker| {
                 let (sender, reply) = oneshot::channel();
                 worker.order(Order::Drain(order.clone(), sender));
@@ -229,14 +245,19 @@ impl Engine {
         }
         drained
             .lanes
-            .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || close || self.never_committed(&lane.partition));
+            .retain(|lane| lane.from != lane.to || lane.snapshot.is_some() || close || self.is_news(lane));
         self.flush_dead_letters()?;
         let delta = std::mem::take(&mut self.uncommitted);
         if !drained.lanes.is_empty() || !drained.groups.is_empty() || close {
             let kind = if close { Kind::Close } else { Kind::Commit };
             self.committer.commit(drained, &delta, kind).await?;
         }
-        let watermark = if close { EventTime::MAX } else { self.published_watermark() };
+        let watermark = if close {
+            EventTime::MAX
+        } else {
+            let known = self.known();
+            self.committer.published_watermark(now(), &known)
+        };
         self.committer.publish(watermark).await?;
         self.committer.checkpoint().await?;
         self.forget(&release);
@@ -254,8 +275,15 @@ impl Engine {
         })
     }
 
-    fn never_committed(&self, partition: &PartitionRef) -> bool {
-        self.committer.log.state().position(&partition.topic, partition.partition).is_none()
+    /// Whether the log does not know yet how a partition stands of which there are no new records. Others judge by the log.
+    fn is_news(&self, lane: &LaneCut) -> bool {
+        let known = self.committer.log.state().position(&lane.partition.topic, lane.partition.partition);
+        known.is_none_or(|known| known.newest.idle != lane.idle)
+    }
+
+    /// Whether every partition waits for those of other processes, who only see by a commit how far it is.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        self.has_company() && self.board.waits_for_others()
     }
 
     /// Whether a commit is due now.
@@ -265,65 +293,15 @@ impl Engine {
             || self.board.buffered_bytes.load(Ordering::Relaxed) >= self.rules.bytes
     }
 
-    /// The watermark of the pipeline as far as it is committed: the least of all partitions that are not idle, which count as at most the wall
-    /// clock; when all are idle it moves on with the wall clock from the greatest.
-    fn published_watermark(&mut self) -> EventTime {
-        let log = self.committer.log.state();
-        let clock = now();
-        let mut least: Option<EventTime> = None;
-        let mut greatest = EventTime::MIN;
-        let known = log
-            .identity
-            .topics
-            .iter()
-            .flat_map(|t| t.partitions.iter().map(|p| PartitionRef::new(t.topic.as_str(), p.partition)));
-        let all: std::collections::BTreeSet<PartitionRef> = known.chain(self.lanes.keys().cloned()).collect();
-        for partition in all {
-            let committed = log.position(&partition.topic, partition.partition);
-            let watermark = committed
-                .map_or(EventTime::MIN, |p| super::recover::from_log(p.newest.watermark))
-                .min(clock);
-            greatest = greatest.max(watermark);
-            // A partition without a single accepted event, of which this run will read no more, has nothing to contribute.
-            let lane = self.board.lanes().into_iter().find(|l| l.partition == partition);
-            let spent = lane.is_some_and(|l| l.done.load(Ordering::Relaxed)) && watermark == EventTime::MIN;
-            if !spent && !self.lanes.get(&partition).is_some_and(|lane| lane.idle) {
-                least = Some(least.map_or(watermark, |l| l.min(watermark)));
-            }
-        }
-        match least {
-            Some(least) => {
-                self.all_idle_since = None;
-                least
-            }
-            None => {
-                let since = *self.all_idle_since.get_or_insert_with(Instant::now);
-                let elapsed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-                if greatest == EventTime::MIN {
-                    greatest
-                } else {
-                    greatest.plus(elapsed).max(self.committer.merger.published_watermark())
-                }
-            }
-        }
-    }
-
-    /// The watermark that the gauges stand at: like the published one, but of everything drained.
-    pub(crate) fn live_watermark(&self) -> EventTime {
-        let clock = now();
-        let busy = self
-            .lanes
-            .values()
-            .filter(|lane| !lane.idle)
-            .map(|lane| lane.watermark.min(clock))
-            .min();
-        let greatest = self
-            .lanes
-            .values()
-            .map(|lane| lane.watermark.min(clock))
-            .max()
-            .unwrap_or(EventTime::MIN);
-        busy.unwrap_or(greatest)
+    /// What is known of the partitions of this process.
+    fn known(&self) -> BTreeMap<PartitionRef, Known> {
+        let statuses = self.board.lanes();
+        let done = |partition: &PartitionRef| statuses.iter().any(|l| l.partition == *partition && l.done.load(Ordering::Relaxed));
+        let known = |(partition, lane): (&PartitionRef, &LaneCut)| {
+            let (idle, done) = (lane.idle, done(partition));
+            (partition.clone(), Known { idle, done })
+        };
+        self.lanes.iter().map(known).collect()
     }
 
     /// Whether every partition has been read as far as this run reads it.

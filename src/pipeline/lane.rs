@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::partition::{PartitionState, Verdict};
@@ -13,6 +12,7 @@ use tidegauge_ingest::kafka::DeadLetter;
 use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError, SourceError};
 use tidegauge_sink::log::{Crc, LastRecord};
 use tidegauge_sink::table::{TableError, WorkerTables};
+use tokio::time::Instant;
 
 use super::board::LaneStatus;
 

@@ -1,6 +1,7 @@
 //! The wiring: sources, workers, the committer, the merger and the pages.
 
 mod board;
+mod clock;
 mod closed;
 mod commit;
 mod coordinator;
@@ -13,7 +14,12 @@ mod live;
 mod observe;
 mod recover;
 pub mod replay;
+mod reporter;
 pub mod run;
+mod session;
+mod share;
+#[cfg(test)]
+mod simulation;
 pub mod status;
 mod stop;
 mod tables;

@@ -3,14 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use tidegauge_aggregate::counters::Counters;
+use tidegauge_aggregate::merger::Merger;
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::record::RejectReason;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::kafka::ClientStats;
 use tidegauge_sink::gauges::{LiveSnapshot, Operational, PartitionStatus};
 
+use super::clock::now;
 use super::coordinator::Engine;
-use super::worker::now;
 
 /// A partition within this of the wall clock is caught up though it is never quite read to its end.
 const CURRENT_MS: i64 = 60_000;
@@ -21,10 +22,16 @@ impl Engine {
     /// Live results, once there is something to show.
     pub(crate) fn live_snapshot(&mut self) -> Option<LiveSnapshot> {
         // A partition that comes back from idleness may be far behind; the pages do not go back with it, to panes that may not be in memory.
-        let watermark = self.live_watermark().max(self.committer.merger.published_watermark());
+        let watermark = self.live_watermark(now());
         let live = self.live.as_mut()?;
-        let [committed, pending] = self.committer.merger.stores();
-        let sources: [&PaneStore; 3] = [committed, pending, &self.uncommitted];
+        // Each business series exists once; only counters, which add up, are everyone's.
+        let Some(merger) = self.committer.merger() else {
+            return Some(live.snapshot(&[], EventTime::MIN));
+        };
+        let watermark = watermark.max(merger.published_watermark());
+        let [committed, pending] = merger.stores();
+        let shared = self.shares.iter().map(|share| &share.delta);
+        let sources: Vec<&PaneStore> = [committed, pending, &self.uncommitted].into_iter().chain(shared).collect();
         (watermark != EventTime::MIN && watermark != EventTime::MAX).then(|| live.snapshot(&sources, watermark))
     }
 
@@ -43,8 +50,8 @@ impl Engine {
 
     pub(crate) fn operational(&self, stats: &ClientStats, stopped: u64) -> Operational {
         let counters = self.counted();
-        let watermark = self.live_watermark();
         let clock = now();
+        let watermark = self.live_watermark(clock);
         let statuses = self.board.lanes();
         let slowest = self
             .lanes
@@ -96,7 +103,7 @@ impl Engine {
             watermark: (watermark != EventTime::MIN && watermark != EventTime::MAX).then_some(watermark),
             caught_up,
             ready: stopped == 0 && !statuses.is_empty(),
-            reporter: true,
+            reporter: self.committer.reporter.is_some(),
             partitions,
             records: counters.records,
             events_accepted: counters.accepted,
@@ -117,7 +124,7 @@ impl Engine {
                 ("max_event_ids", counters.forgotten_event_ids),
                 ("max_groups", commits.groups_bounded),
             ],
-            beyond_horizon: self.committer.merger.beyond_horizon(),
+            beyond_horizon: self.committer.merger().map_or(0, Merger::beyond_horizon),
             unknown_fields: self.unknown_fields,
             gaps: commits.gaps,
             gap_records: commits.gap_records,
@@ -136,7 +143,9 @@ impl Engine {
                 ("event_ids", tracked[3] as u64 * 90),
                 (
                     "panes",
-                    self.committer.merger.approximate_bytes() + self.uncommitted.approximate_bytes(),
+                    self.committer.merger().map_or(0, Merger::approximate_bytes)
+                        + self.uncommitted.approximate_bytes()
+                        + self.shares.iter().map(|share| share.delta.approximate_bytes()).sum::<u64>(),
                 ),
                 ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
             ],

@@ -1,7 +1,9 @@
 //! From the commit log to the state to go on with.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use tidegauge_aggregate::cold::ColdKey;
 use tidegauge_aggregate::merger::{Merger, MergerState};
 use tidegauge_aggregate::pane::PaneStore;
@@ -10,8 +12,8 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::snapshot::PartitionSnapshot;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::source::PartitionRef;
-use tidegauge_sink::log::{BlobKind, BlobRef, LastRecord, LogError, LogState, Position, Recovered, load};
-use tidegauge_sink::store::Store;
+use tidegauge_sink::log::{BlobKind, BlobRef, FileRef, LastRecord, LogError, LogState, Position, Recovered, load};
+use tidegauge_sink::store::{Store, StoreError};
 
 use super::PipelineError;
 use super::lane::Silent;
@@ -49,28 +51,53 @@ pub(crate) fn from_log(watermark: Option<i64>) -> EventTime {
     watermark.map_or(EventTime::MIN, EventTime)
 }
 
+/// Reads a state file that an entry or a checkpoint names.
+pub(crate) async fn read_state<T: DeserializeOwned>(store: &dyn Store, file: &FileRef, kind: BlobKind) -> Result<T, LoadError> {
+    let bytes = load(store, file, kind, MAX_STATE_BYTES).await?;
+    postcard::from_bytes(&bytes).map_err(|e| LoadError::Damaged(damaged(&file.path, e)))
+}
+
+/// Whether a file that is named does not exist.
+pub(crate) fn is_missing(error: &LogError) -> bool {
+    matches!(error, LogError::Store(StoreError::Missing { .. }))
+}
+
 /// Applies the newest checkpoint and everything after it.
-pub(crate) async fn merger(plan: &Arc<Plan>, store: &dyn Store, recovered: &Recovered) -> Result<Merger, PipelineError> {
+pub(crate) async fn merger(plan: &Arc<Plan>, store: &dyn Store, recovered: &Recovered) -> Result<Merger, LoadError> {
     let mut merger = Merger::new(Arc::clone(plan));
     // A checkpoint of an earlier epoch holds panes of another specification; the new epoch began without any.
     let current = recovered.at_checkpoint.as_ref().is_some_and(|at| at.epoch == recovered.state.epoch);
     if let Some(blob) = recovered.blobs.iter().find(|b| current && b.name == MERGER_BLOB) {
-        let bytes = load(store, &blob.file, BlobKind::State, MAX_STATE_BYTES).await?;
-        let state: MergerState<'_> = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
+        let state: MergerState<'static> = read_state(store, &blob.file, BlobKind::State).await?;
         merger = Merger::restore(Arc::clone(plan), state).ok_or_else(|| damaged(&blob.file.path, "it is of another specification"))?;
     }
+    // What came between the entry that a publication was computed through and the publication is not in it: it corrects it.
+    let mut waiting: VecDeque<(u64, &FileRef)> = VecDeque::new();
     for entry in recovered.entries.iter().filter(|entry| entry.epoch == recovered.state.epoch) {
-        if let Some(file) = &entry.delta {
-            let bytes = load(store, file, BlobKind::Delta, MAX_STATE_BYTES).await?;
-            let delta: PaneStore = postcard::from_bytes(&bytes).map_err(|e| damaged(&file.path, e))?;
-            load_cold(&mut merger, store, &recovered.blobs, &delta).await?;
-            merger.apply(&delta);
-        }
+        waiting.extend(entry.delta.iter().map(|file| (entry.seq, file)));
         if let Some(publication) = &entry.publication {
+            apply(&mut merger, store, recovered, &mut waiting, publication.through).await?;
             merger.skip_to(from_log(publication.watermark));
         }
     }
+    apply(&mut merger, store, recovered, &mut waiting, u64::MAX).await?;
     Ok(merger)
+}
+
+/// Applies the deltas of the entries up to one.
+async fn apply(
+    merger: &mut Merger,
+    store: &dyn Store,
+    recovered: &Recovered,
+    waiting: &mut VecDeque<(u64, &FileRef)>,
+    through: u64,
+) -> Result<(), LoadError> {
+    while let Some((_, file)) = waiting.pop_front_if(|(seq, _)| *seq <= through) {
+        let delta: PaneStore = read_state(store, file, BlobKind::Delta).await?;
+        load_cold(merger, store, &recovered.blobs, &delta).await?;
+        merger.apply(&delta);
+    }
+    Ok(())
 }
 
 /// Gives a merger the cold panes back that a delta needs. What has been given back when this fails stays so, and another call goes on.
@@ -86,14 +113,13 @@ pub(crate) async fn load_cold(merger: &mut Merger, store: &dyn Store, blobs: &[B
                 usage: false,
             })
         })?;
-        let bytes = load(store, &blob.file, BlobKind::State, MAX_STATE_BYTES).await?;
-        let panes: PaneStore = postcard::from_bytes(&bytes).map_err(|e| damaged(&blob.file.path, e))?;
-        merger.give_back(key, panes);
+        merger.give_back(key, read_state(store, &blob.file, BlobKind::State).await?);
     }
     Ok(())
 }
 
-/// Why cold panes could not be read.
+/// Why state could not be read.
+#[derive(Debug)]
 pub(crate) enum LoadError {
     /// The store, which may get over it.
     Log(LogError),
@@ -157,13 +183,9 @@ pub(crate) async fn partition(
     };
     let (state, offset) = match &newest.snapshot {
         Some(at) if at.epoch == log.epoch && at.results == RESULTS_VERSION => {
-            let path = &at.file.path;
-            let bytes = load(store, &at.file, BlobKind::Snapshot, MAX_STATE_BYTES).await?;
-            let snapshot: PartitionSnapshot = postcard::from_bytes(&bytes).map_err(|e| damaged(path, e))?;
-            (
-                PartitionState::restore(Arc::clone(plan), &snapshot).map_err(|e| damaged(path, e))?,
-                at.offset,
-            )
+            let snapshot: PartitionSnapshot = read_state(store, &at.file, BlobKind::Snapshot).await?;
+            let state = PartitionState::restore(Arc::clone(plan), &snapshot).map_err(|e| damaged(&at.file.path, e))?;
+            (state, at.offset)
         }
         Some(at) => {
             return Err(damaged(

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tidegauge_aggregate::merger::Merger;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
 use tidegauge_sink::store::LocalStore;
-use tokio::sync::watch;
 
-use super::commit::{CommitStats, Committer};
+use super::commit::Committer;
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
 use super::files::{self, FileReader, RecordFile};
 use super::recover::{self, RESULTS_VERSION};
@@ -78,26 +76,17 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         checkpoint_every: config.output.checkpoint_every,
         ..Options::default()
     };
-    let (mut log, recovered) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
+    let (mut log, _) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
     log.clear_abandoned(i64::MAX).await?;
     if log.state().closed.is_some() {
         refuse_more(&log, &found)?;
     }
-    let merger: Merger = recover::merger(&plan, &*store, &recovered).await?;
-    let tables = table_options(config);
-    let mut committer = Committer {
-        plan: Arc::clone(&plan),
-        log,
-        merger,
-        tables,
-        stats: CommitStats::default(),
-        starts_again: false,
-        trouble: watch::Sender::new(None),
-    };
+    let mut committer = Committer::new(Arc::clone(&plan), log, table_options(config));
     if committer.log.state().closed.is_some() {
         committer.finish_closing().await?;
         return Ok(Summary::of(committer.log.state()));
     }
+    committer.be_reporter(true).await?;
     let rules = CommitRules {
         interval: config.output.commit_interval,
         snapshot_interval: config.output.snapshot_interval,

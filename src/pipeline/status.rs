@@ -10,7 +10,7 @@ use tidegauge_sink::gauges::{Operational, Page};
 
 use super::commit::Trouble;
 use super::live::families;
-use super::{PipelineError, worker::now};
+use super::{PipelineError, clock::now};
 use crate::http::{HttpState, Live, metrics_json};
 
 #[derive(Debug, Default)]

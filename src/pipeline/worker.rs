@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{JoinHandle, Thread};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::time::{EventTime, Millis};
 use tidegauge_ingest::source::PartitionRef;
 use tidegauge_sink::table::{EncodedRowGroup, TableError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::board::Board;
+use super::clock::now;
 use super::lane::{Lane, LaneCut, LaneError, Tools};
 
 /// What a worker is asked to do.
@@ -65,19 +67,24 @@ pub(crate) struct WorkerRules {
 
 /// A running worker.
 pub(crate) struct Worker {
-    orders: Sender<Order>,
-    thread: Thread,
-    join: Option<JoinHandle<()>>,
+    hands: Hands,
     /// Lanes it has been given.
     pub(crate) lanes: Vec<PartitionRef>,
 }
 
-const PARK: Duration = Duration::from_millis(20);
-
-pub(crate) fn now() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+/// What does the work.
+enum Hands {
+    Thread {
+        orders: Sender<Order>,
+        thread: Thread,
+        join: Option<JoinHandle<()>>,
+    },
+    /// Whoever gives the orders, in simulations.
+    #[cfg(test)]
+    Inline(Box<Running>),
 }
+
+const PARK: Duration = Duration::from_millis(20);
 
 impl Worker {
     pub(crate) fn start(
@@ -89,45 +96,70 @@ impl Worker {
     ) -> std::io::Result<Worker> {
         let (orders, inbox) = channel();
         let join = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            Running {
-                tools,
-                rules,
-                board,
-                reports,
-                lanes: Vec::new(),
-                buffered: 0,
-            }
-            .run(&inbox);
+            Running::new(tools, rules, board, reports).run(&inbox);
         })?;
         Ok(Worker {
-            orders,
-            thread: join.thread().clone(),
-            join: Some(join),
+            hands: Hands::Thread {
+                orders,
+                thread: join.thread().clone(),
+                join: Some(join),
+            },
             lanes: Vec::new(),
         })
     }
 
+    /// A worker without a thread: [`Worker::round`] makes it work.
+    #[cfg(test)]
+    pub(crate) fn inline(tools: Tools, rules: WorkerRules, board: Arc<Board>, reports: mpsc::UnboundedSender<Report>) -> Worker {
+        Worker {
+            hands: Hands::Inline(Box::new(Running::new(tools, rules, board, reports))),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// One batch of every partition, of a worker without a thread.
+    #[cfg(test)]
+    pub(crate) fn round(&mut self) -> usize {
+        match &mut self.hands {
+            Hands::Inline(running) => running.round(),
+            Hands::Thread { .. } => 0,
+        }
+    }
+
     /// Sends an order; a worker that has ended takes none, which its report has told already.
-    pub(crate) fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
-        self.thread.unpark();
+    pub(crate) fn order(&mut self, order: Order) {
+        match &mut self.hands {
+            Hands::Thread { orders, thread, .. } => {
+                let _ = orders.send(order);
+                thread.unpark();
+            }
+            #[cfg(test)]
+            Hands::Inline(running) => running.obey(order),
+        }
     }
 
     pub(crate) fn add(&mut self, mut lane: Box<Lane>) {
-        lane.reader.wake(self.thread.clone());
+        #[cfg_attr(not(test), allow(irrefutable_let_patterns))]
+        if let Hands::Thread { thread, .. } = &self.hands {
+            lane.reader.wake(thread.clone());
+        }
         self.lanes.push(lane.partition.clone());
         self.order(Order::Add(lane));
     }
 }
 
-impl Drop for Worker {
+impl Drop for Hands {
     fn drop(&mut self) {
-        // A closed inbox ends the thread.
-        let (closed, _) = channel();
-        self.orders = closed;
-        self.thread.unpark();
-        if let Some(join) = self.join.take() {
-            let _ = join.join();
+        // Without inline hands there is no other kind.
+        #[cfg_attr(not(test), allow(irrefutable_let_patterns))]
+        if let Hands::Thread { orders, thread, join } = self {
+            // A closed inbox ends the thread.
+            let (closed, _) = channel();
+            *orders = closed;
+            thread.unpark();
+            if let Some(join) = join.take() {
+                let _ = join.join();
+            }
         }
     }
 }
@@ -149,6 +181,17 @@ struct Running {
 }
 
 impl Running {
+    fn new(tools: Tools, rules: WorkerRules, board: Arc<Board>, reports: mpsc::UnboundedSender<Report>) -> Running {
+        Running {
+            tools,
+            rules,
+            board,
+            reports,
+            lanes: Vec::new(),
+            buffered: 0,
+        }
+    }
+
     fn run(mut self, inbox: &Receiver<Order>) {
         loop {
             loop {

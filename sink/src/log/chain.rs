@@ -462,6 +462,17 @@ impl CommitLog {
         }
     }
 
+    /// What it means that a checkpoint which was listed is gone: a newer one took its place.
+    pub(super) fn unstable(&self, error: LogError) -> LogError {
+        match error {
+            LogError::Store(StoreError::Missing { .. }) => LogError::Unstable {
+                location: self.store.location().to_owned(),
+                attempts: 1,
+            },
+            error => error,
+        }
+    }
+
     pub(super) fn after_checkpoint(&mut self, seq: u64, blobs: &[BlobRef]) {
         self.checkpoint = Some(seq);
         self.blobs = blobs.to_vec();

@@ -23,6 +23,14 @@ pub struct Checkpoint {
     pub blobs: Vec<BlobRef>,
 }
 
+impl Checkpoint {
+    /// Every binary file that it names.
+    pub(super) fn named(&self) -> impl Iterator<Item = &FileRef> {
+        let snapshots = self.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
+        self.blobs.iter().map(|blob| &blob.file).chain(snapshots.map(|s| &s.file))
+    }
+}
+
 /// A binary part of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRef {
@@ -140,14 +148,7 @@ impl CommitLog {
             return Ok(collected);
         };
         let checkpoint = read_checkpoint(store, newest).await?;
-        let snapshots = checkpoint.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
-        let mut keep: BTreeSet<String> = checkpoint
-            .blobs
-            .iter()
-            .map(|blob| &blob.file)
-            .chain(snapshots.map(|s| &s.file))
-            .map(|f| f.path.clone())
-            .collect();
+        let mut keep: BTreeSet<String> = checkpoint.named().map(|file| file.path.clone()).collect();
         keep.extend(self.recent_files().cloned());
 
         for seq in older(store.list(paths::LOG).await?, newest + 1) {
@@ -161,14 +162,7 @@ impl CommitLog {
         }
         for seq in older(store.list(paths::CHECKPOINT).await?, newest) {
             let old = read_checkpoint(store, seq).await?;
-            let snapshots = old.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());
-            for file in old
-                .blobs
-                .iter()
-                .map(|blob| &blob.file)
-                .chain(snapshots.map(|s| &s.file))
-                .filter(|file| !keep.contains(&file.path))
-            {
+            for file in old.named().filter(|file| !keep.contains(&file.path)) {
                 store.delete(&file.path).await?;
                 collected.files += 1;
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::CommitLog;
+use super::open::{newest_checkpoint, read_checkpoint};
 use super::{CommitError, DataFile, Draft, Kind, LogError, WriterId, paths};
 use crate::store::{Listed, Move, StoreError};
 
@@ -109,7 +110,21 @@ impl CommitLog {
     }
 
     async fn unnamed_files(&self) -> Result<Vec<(WriterId, Listed)>, LogError> {
-        let named = self.named_files();
+        let mut named: BTreeSet<String> = self.named_files().into_iter().cloned().collect();
+        // A checkpoint that its writer gave up may land all the same, and would be read if it were the newest: what it names stays until a newer one
+        // exists. Fences do not hold it up, since it is no entry.
+        let newest = newest_checkpoint(&*self.store).await?;
+        let may_be_read = |path: &str| paths::state_seq(path).is_some_and(|seq| newest.is_none_or(|newest| seq > newest));
+        if let Some(seq) = newest {
+            // It may be another's, which this process has had no need to read.
+            let checkpoint = read_checkpoint(&*self.store, seq).await;
+            named.extend(
+                checkpoint
+                    .map_err(|error| self.unstable(error))?
+                    .named()
+                    .map(|file| file.path.clone()),
+            );
+        }
         let mut found = Vec::new();
         for directory in [paths::STAGING, paths::DELTA, paths::STATE, paths::LIVE] {
             for file in self
@@ -117,7 +132,7 @@ impl CommitLog {
                 .list(directory)
                 .await?
                 .into_iter()
-                .filter(|file| !named.contains(&file.path))
+                .filter(|file| !named.contains(&file.path) && !may_be_read(&file.path))
             {
                 found.extend(paths::writer_of(&file.path, directory).map(|writer| (writer, file)));
             }

@@ -71,6 +71,13 @@ pub fn state(writer: WriterId, nonce: Nonce, seq: u64, name: &str) -> String {
     )
 }
 
+/// The seq of the checkpoint that a binary part was written for; `None` for any other file.
+#[must_use]
+pub fn state_seq(path: &str) -> Option<u64> {
+    let name = path.strip_prefix(STATE)?.strip_suffix(".state")?.rsplit_once('/')?.1;
+    name.split('-').nth(1)?.parse().ok()
+}
+
 /// Whether a path lies in one of the staging directories.
 #[must_use]
 pub fn is_staged(path: &str) -> bool {
@@ -121,5 +128,12 @@ mod tests {
         assert_ne!(path("a b"), path("a/b"));
         assert_eq!(path("a/b").matches('/').count(), 3);
         assert_eq!(writer_of(&path("x"), STATE), Some(WriterId(1)));
+    }
+
+    #[test]
+    fn a_part_of_a_checkpoint_tells_which_one_it_was_written_for() {
+        assert_eq!(state_seq(&state(WriterId(1), Nonce(2), 77, "panes/0/3")), Some(77));
+        assert_eq!(state_seq(&snapshot(WriterId(1), Nonce(2), "t", 0, 5)), None);
+        assert_eq!(state_seq("_tidegauge/state/x.state"), None);
     }
 }

@@ -1,0 +1,252 @@
+//! One process: sessions of joining the group, reading, committing, sharing, until it is told to stop or dies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegauge_ingest::source::{PartitionRef, ReadError};
+use tidegauge_sink::log::{CommitError, CommitLog, LogError, Options};
+use tidegauge_sink::store::Store;
+use tidegauge_sink::table::TableOptions;
+
+use super::group::Told;
+use super::store::Disturbed;
+use super::world::World;
+use crate::pipeline::PipelineError;
+use crate::pipeline::clock::now;
+use crate::pipeline::commit::Committer;
+use crate::pipeline::coordinator::{CommitRules, Engine, WorkerSettings};
+use crate::pipeline::lane::LaneError;
+use crate::pipeline::recover::{self, RESULTS_VERSION};
+use crate::pipeline::reporter::lowest;
+use crate::pipeline::worker::{DrainOrder, Report, Worker, WorkerRules};
+
+const HOUR: i64 = 3_600_000;
+
+/// How a session ended.
+enum Ended {
+    Stopped,
+    Again,
+}
+
+/// What ended a session early.
+enum Broken {
+    /// Everything is taken up from the log.
+    Again,
+    /// What must not happen.
+    Failed(String),
+}
+
+impl From<LogError> for Broken {
+    fn from(error: LogError) -> Broken {
+        if error.is_transient() {
+            Broken::Again
+        } else {
+            Broken::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<CommitError> for Broken {
+    fn from(error: CommitError) -> Broken {
+        if error.is_transient() || error.starts_again() {
+            Broken::Again
+        } else {
+            Broken::Failed(error.to_string())
+        }
+    }
+}
+
+/// Runs a process until it is told to stop.
+pub(super) async fn run(world: Arc<World>, id: u64) {
+    loop {
+        match session(&world, id).await {
+            Ok(Ended::Stopped) => return,
+            Ok(Ended::Again) | Err(Broken::Again) => world.see("sessions that began again", 1),
+            Err(Broken::Failed(why)) => panic!("process {id} failed: {why}"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Opens the log and starts an engine without partitions.
+async fn open(world: &Arc<World>, id: u64, quiet: i64) -> Result<(Engine, Arc<dyn Store>), Broken> {
+    let store: Arc<dyn Store> = Arc::new(Disturbed::new(world, id));
+    let options = Options {
+        results: RESULTS_VERSION,
+        checkpoint_every: 6,
+        attempts: 3,
+        names: world.names.clone(),
+        ..Options::default()
+    };
+    let (mut log, _) = CommitLog::open(Arc::clone(&store), world.genesis(), options).await?;
+    if !log.clear_abandoned(quiet).await?.is_empty() {
+        world.see("fences", 1);
+    }
+    let committer = Committer::new(Arc::clone(&world.plan), log, TableOptions::new(Arc::new(world.plan.spec.clone())));
+    let settings = WorkerSettings {
+        count: 1,
+        batch: 16,
+        rules: WorkerRules {
+            idle_after: Duration::from_secs(300),
+            skew: HOUR,
+            most_records: u64::MAX,
+            most_bytes: u64::MAX,
+        },
+        dead_letter: None,
+    };
+    let rules = CommitRules {
+        interval: Duration::from_secs(900),
+        snapshot_interval: Duration::from_secs(2_400),
+        records: u64::MAX,
+        bytes: u64::MAX,
+    };
+    let start = |_, tools, rules, board, reports| Ok(Worker::inline(tools, rules, board, reports));
+    let engine = Engine::start_with(committer, &settings, rules, None, start).map_err(|error| Broken::Failed(error.to_string()))?;
+    Ok((engine, store))
+}
+
+fn again_or_failed(world: &World, engine: &Engine, error: &PipelineError) -> Broken {
+    if engine.committer.starts_again {
+        world.see("discarded for the log", 1);
+        Broken::Again
+    } else {
+        Broken::Failed(error.to_string())
+    }
+}
+
+async fn add(world: &Arc<World>, engine: &mut Engine, store: &dyn Store, partition: &PartitionRef) -> Result<(), Broken> {
+    let log = engine.committer.log.state().clone();
+    loop {
+        match recover::partition(&world.plan, store, &log, partition).await {
+            Ok(Some(resume)) => {
+                let reader = world.reader(partition, resume.read_from);
+                engine.add(partition.clone(), reader, resume, None);
+                return Ok(());
+            }
+            Ok(None) => return Err(Broken::Failed(format!("{partition} is none of the pipeline's"))),
+            // The service starts again on any error here.
+            Err(error) if error.message.contains("injected") || error.message.contains("does not exist") => return Err(Broken::Again),
+            Err(error) => return Err(Broken::Failed(error.to_string())),
+        }
+    }
+}
+
+async fn session(world: &Arc<World>, id: u64) -> Result<Ended, Broken> {
+    let (mut engine, store) = open(world, id, now().minus(HOUR / 6).0).await?;
+    let member = world.group.lock().unwrap().join();
+    let ended = serve(world, id, member, &mut engine, &*store).await;
+    world.group.lock().unwrap().leave(member);
+    engine.withdraw_share().await;
+    ended
+}
+
+async fn serve(world: &Arc<World>, id: u64, member: u64, engine: &mut Engine, store: &dyn Store) -> Result<Ended, Broken> {
+    let mut exchange = 0;
+    loop {
+        let pause = world.random.lock().unwrap().between(1, 12);
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        let told = world.group.lock().unwrap().poll(member);
+        for told in told {
+            match told {
+                Told::Assigned(partitions) => {
+                    engine.follow().await.map_err(|error| again_or_failed(world, engine, &error))?;
+                    for partition in &partitions {
+                        add(world, engine, store, partition).await?;
+                    }
+                    take_part(world, engine).await?;
+                }
+                Told::Revoked(partitions) => {
+                    commit(world, engine, true, partitions.as_slice()).await?;
+                    world.group.lock().unwrap().give_back(member, &partitions);
+                    take_part(world, engine).await?;
+                    world.see("hand-overs", 1);
+                }
+                Told::Lost => return Ok(Ended::Again),
+            }
+        }
+        for worker in &mut engine.workers {
+            worker.round();
+        }
+        while let Ok(Report::Failed(partition, error)) = engine.reports.try_recv() {
+            if !matches!(error, LaneError::Read(ReadError::Revoked { .. })) {
+                return Err(Broken::Failed(format!("{partition}: {error}")));
+            }
+        }
+        if world.is_asked_to_stop(id) {
+            let all: Vec<PartitionRef> = engine.lanes.keys().cloned().collect();
+            commit(world, engine, true, &all).await?;
+            return Ok(Ended::Stopped);
+        }
+        if engine.commit_due() || engine.waits_for_others() {
+            commit(world, engine, false, &[]).await?;
+        }
+        exchange += 1;
+        if exchange % 8 == 0 && engine.has_company() {
+            let failed = |engine: &Engine, error: PipelineError| again_or_failed(world, engine, &error);
+            if let Err(error) = engine.refresh().await {
+                return Err(failed(engine, error));
+            }
+            if let Err(error) = engine.follow().await {
+                return Err(failed(engine, error));
+            }
+            if let Err(error) = engine.exchange().await {
+                return Err(failed(engine, error));
+            }
+            world.see("shares read", engine.shares.len() as u64);
+        }
+    }
+}
+
+async fn commit(world: &World, engine: &mut Engine, snapshots: bool, release: &[PartitionRef]) -> Result<(), Broken> {
+    let order = DrainOrder {
+        snapshots,
+        release: release.into(),
+        ..DrainOrder::default()
+    };
+    let revised = engine.committer.stats.revisions;
+    if let Err(error) = engine.commit(order).await {
+        return Err(again_or_failed(world, engine, &error));
+    }
+    world.see("commits", 1);
+    world.see("revised rows", engine.committer.stats.revisions - revised);
+    Ok(())
+}
+
+async fn take_part(world: &World, engine: &mut Engine) -> Result<(), Broken> {
+    let lowest = lowest(engine.committer.log.state());
+    let reporter = lowest.is_some_and(|lowest| engine.lanes.contains_key(&lowest));
+    if reporter && engine.committer.reporter.is_none() {
+        world.see("reporters", 1);
+    }
+    if let Err(error) = engine.committer.be_reporter(reporter).await {
+        return Err(again_or_failed(world, engine, &error));
+    }
+    Ok(())
+}
+
+/// A last process that is alone: reads everything to its end and closes the input.
+pub(super) async fn close(world: &Arc<World>) {
+    let closed = async {
+        let (mut engine, store) = open(world, u64::MAX, i64::MAX).await?;
+        world.files.set_clock(world.now());
+        for partition in world.partitions() {
+            add(world, &mut engine, &*store, &partition).await?;
+        }
+        take_part(world, &mut engine).await?;
+        let mut handled = 1;
+        while handled > 0 {
+            handled = engine.workers.iter_mut().map(Worker::round).sum();
+        }
+        let order = DrainOrder {
+            close: true,
+            ..DrainOrder::default()
+        };
+        engine.commit(order).await.map_err(|error| Broken::Failed(error.to_string()))?;
+        Ok::<(), Broken>(())
+    };
+    match closed.await {
+        Ok(()) => {}
+        Err(Broken::Again) => panic!("the last process had to begin again although nothing disturbed it"),
+        Err(Broken::Failed(why)) => panic!("the last process failed: {why}"),
+    }
+}
