@@ -51,7 +51,7 @@ async fn assert_sound(store: &MemoryStore, context: &str) {
             .unwrap_or_else(|error| panic!("{context}: {error}"));
         assert_eq!(
             payload,
-            format!("panes through {}", recovered.checkpoint.unwrap()).as_bytes(),
+            format!("panes before {}", recovered.checkpoint.unwrap()).as_bytes(),
             "{context}"
         );
     }

@@ -48,8 +48,8 @@ async fn a_flipped_bit_in_an_entry_or_checkpoint_is_named_and_never_read() {
     let before = CommitLog::read(&store).await.unwrap().unwrap();
     drive(&store, 0, 30, true).await.unwrap();
     let checkpointed = CommitLog::read(&store).await.unwrap().unwrap();
-    assert_eq!((before.checkpoint, checkpointed.checkpoint), (None, Some(3)));
-    let path = paths::checkpoint(3);
+    assert_eq!((before.checkpoint, checkpointed.checkpoint), (None, Some(4)));
+    let path = paths::checkpoint(4);
     let whole = store.get(&path, 1 << 20).await.unwrap();
     for at in 0..whole.len() - 1 {
         let mut damaged = whole.to_vec();

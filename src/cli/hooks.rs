@@ -94,7 +94,11 @@ fn runtime() -> Result<Runtime, PipelineError> {
 }
 
 fn failed(message: String) -> PipelineError {
-    PipelineError { message, usage: false }
+    PipelineError {
+        message,
+        usage: false,
+        again: false,
+    }
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM. The second ends the process at once, which is always safe.

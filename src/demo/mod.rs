@@ -42,7 +42,11 @@ const MARKER: &str = ".tidegauge-demo";
 const PARTITIONS: u32 = 4;
 
 fn failed(message: String) -> PipelineError {
-    PipelineError { message, usage: false }
+    PipelineError {
+        message,
+        usage: false,
+        again: false,
+    }
 }
 
 /// Makes the directory anew if it is a demo's own.
@@ -58,6 +62,7 @@ fn prepare(directory: &Path) -> Result<PathBuf, PipelineError> {
             return Err(PipelineError {
                 message: format!("{shown}: exists and was not made by a demo, so it is left alone; choose another with --directory"),
                 usage: true,
+                again: false,
             });
         }
         std::fs::remove_dir_all(directory)
@@ -95,6 +100,7 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
     config::parse(&text, "demo", &FixedEnvironment::default()).map_err(|errors| PipelineError {
         message: errors.to_string(),
         usage: true,
+        again: false,
     })
 }
 
@@ -106,6 +112,7 @@ pub async fn demo(options: DemoOptions) -> Result<(), PipelineError> {
     let server = HttpServer::bind(options.listen).await.map_err(|e| PipelineError {
         message: e.message,
         usage: false,
+        again: false,
     })?;
     let address = server.address();
     let directory = prepare(&options.directory)?;

@@ -35,6 +35,7 @@ impl Traffic {
         let failed = |what: &str, error: &dyn std::fmt::Display| PipelineError {
             message: format!("{what}: {error}"),
             usage: false,
+            again: false,
         };
         let options = Options {
             seed,
@@ -48,6 +49,7 @@ impl Traffic {
         let generator = Generator::new(&options).map_err(|e| PipelineError {
             message: e.to_string(),
             usage: true,
+            again: false,
         })?;
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)

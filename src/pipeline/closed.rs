@@ -25,6 +25,7 @@ impl Committer {
             Err(PipelineError {
                 message: format!("{location}: the input of this output was closed by --close{why}: choose another output.url for more"),
                 usage: false,
+                again: false,
             })
         };
         if !until_end {

@@ -53,8 +53,6 @@ pub(crate) struct Committer {
     pub(crate) reporter: Option<Reporter>,
     pub(crate) tables: TableOptions,
     pub(crate) stats: CommitStats,
-    /// The last failure was of the kind after which everything is taken up from the log.
-    pub(crate) starts_again: bool,
     /// Tells of every try that failed while it is still tried again.
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
 }
@@ -67,7 +65,6 @@ impl Committer {
             reporter: None,
             tables,
             stats: CommitStats::default(),
-            starts_again: false,
             trouble: watch::Sender::new(None),
         }
     }
@@ -148,7 +145,7 @@ impl Committer {
     }
 
     /// Makes a draft an entry, however long the store fails meanwhile.
-    async fn create(&mut self, draft: &Draft) -> Result<Committed, PipelineError> {
+    pub(super) async fn create(&mut self, draft: &Draft) -> Result<Committed, PipelineError> {
         let mut pause = Duration::from_millis(100);
         loop {
             match self.log.commit(draft).await {
@@ -171,7 +168,6 @@ impl Committer {
     pub(super) async fn wait_or_fail(&mut self, error: CommitError, pause: &mut Duration) -> Result<(), PipelineError> {
         self.stats.failures += 1;
         if !error.is_transient() {
-            self.starts_again = error.starts_again();
             return Err(error.into());
         }
         self.trouble.send_replace(Some(Trouble {
@@ -197,6 +193,7 @@ pub(super) fn encode<T: serde::Serialize>(state: &T) -> Result<Vec<u8>, Pipeline
     postcard::to_allocvec(state).map_err(|error| PipelineError {
         message: format!("state cannot be encoded: {error}; this is a bug in tidegauge, please report it"),
         usage: false,
+        again: false,
     })
 }
 

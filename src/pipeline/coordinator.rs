@@ -108,6 +108,7 @@ impl Engine {
             workers.push(worker.map_err(|error| PipelineError {
                 message: format!("a worker thread cannot be started: {error}"),
                 usage: false,
+                again: false,
             })?);
         }
         Ok(Engine {
@@ -198,6 +199,7 @@ impl Engine {
             let gone = |_| PipelineError {
                 message: "a worker thread ended before its time; what was committed is safe, start again to go on from there".to_owned(),
                 usage: false,
+                again: false,
             };
             let drained = reply.await.map_err(gone)??;
             if let Some(live) = &mut self.live {
@@ -271,7 +273,7 @@ impl Engine {
             message: format!(
                 "{error}; nothing after the last commit counts. Correct kafka.dead_letter_topic, or leave it empty: rejects are in the `rejects` table too"
             ),
-            usage: false,
+            usage: false, again: false,
         })
     }
 

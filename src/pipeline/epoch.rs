@@ -26,6 +26,7 @@ pub(crate) async fn open(log: &mut CommitLog, plan: &Arc<Plan>, ours: Genesis) -
         let bytes = postcard::to_allocvec(&state.snapshot()).map_err(|error| PipelineError {
             message: format!("a snapshot cannot be encoded: {error}"),
             usage: false,
+            again: false,
         })?;
         let at = SnapshotAt {
             topic: &newest.topic,

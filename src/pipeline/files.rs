@@ -39,11 +39,16 @@ fn failed(path: &Path, what: &str, error: &dyn std::fmt::Display) -> PipelineErr
     PipelineError {
         message: format!("{}: {what}: {error}", path.display()),
         usage: false,
+        again: false,
     }
 }
 
 fn misused(message: String) -> PipelineError {
-    PipelineError { message, usage: true }
+    PipelineError {
+        message,
+        usage: true,
+        again: false,
+    }
 }
 
 /// The record files of a directory, in order of topic and partition.

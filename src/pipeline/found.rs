@@ -13,7 +13,11 @@ use crate::config::{self, Config};
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
 
 fn failed(message: String) -> PipelineError {
-    PipelineError { message, usage: false }
+    PipelineError {
+        message,
+        usage: false,
+        again: false,
+    }
 }
 
 /// What a session finds in Kafka.

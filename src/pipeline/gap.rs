@@ -35,6 +35,7 @@ impl Committer {
         let bytes = postcard::to_allocvec(&state.snapshot()).map_err(|error| PipelineError {
             message: format!("a snapshot cannot be encoded: {error}"),
             usage: false,
+            again: false,
         })?;
         let at = SnapshotAt {
             topic: &partition.topic,
@@ -56,7 +57,7 @@ impl Committer {
             snapshot,
         });
         tracing::warn!("{reason}; the gap is on record");
-        self.log.commit(&draft).await?;
+        self.create(&draft).await?;
         self.stats.gaps += 1;
         self.stats.gap_records += to.saturating_sub(from).unsigned_abs();
         Ok(Resume {

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::record::RejectReason;
-use tidegauge_sink::log::{LogState, TableTotals};
+use tidegauge_sink::log::{CommitError, LogError, LogState, TableTotals};
 
 /// What an output holds: the end of `replay` and of `run --until-end`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,22 +59,41 @@ pub struct PipelineError {
     pub message: String,
     /// Whether the configuration or the call is at fault (exit status 2) and not something that failed while running (exit status 1).
     pub usage: bool,
+    /// Whether beginning again from the commit log may do better.
+    pub again: bool,
 }
 
 macro_rules! failures {
     ($($error:ty),+ $(,)?) => {
         $(impl From<$error> for PipelineError {
             fn from(error: $error) -> PipelineError {
-                PipelineError { message: error.to_string(), usage: false }
+                PipelineError { message: error.to_string(), usage: false, again: false }
             }
         })+
     };
 }
 
+impl From<LogError> for PipelineError {
+    fn from(error: LogError) -> PipelineError {
+        PipelineError {
+            message: error.to_string(),
+            usage: false,
+            again: error.is_transient(),
+        }
+    }
+}
+
+impl From<CommitError> for PipelineError {
+    fn from(error: CommitError) -> PipelineError {
+        PipelineError {
+            message: error.to_string(),
+            usage: false,
+            again: error.is_transient() || error.starts_again(),
+        }
+    }
+}
+
 failures!(
-    tidegauge_sink::log::LogError,
-    tidegauge_sink::log::CommitError,
-    tidegauge_sink::store::StoreError,
     tidegauge_sink::table::TableError,
     tidegauge_sink::gauges::RenderError,
     tidegauge_ingest::source::SourceError,

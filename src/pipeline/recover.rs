@@ -38,6 +38,7 @@ fn damaged(path: &str, why: impl std::fmt::Display) -> PipelineError {
             "{path}: {why}; the file is whole but cannot be used: it was written by another version or changed by another program"
         ),
         usage: false,
+        again: false,
     }
 }
 
@@ -110,7 +111,7 @@ pub(crate) async fn load_cold(merger: &mut Merger, store: &dyn Store, blobs: &[B
                     "{}: the newest checkpoint does not name {name}, which it says it keeps apart; this is a bug in tidegauge, please report it",
                     store.location()
                 ),
-                usage: false,
+                usage: false, again: false,
             })
         })?;
         merger.give_back(key, read_state(store, &blob.file, BlobKind::State).await?);
@@ -142,7 +143,11 @@ impl From<PipelineError> for LoadError {
 impl From<LoadError> for PipelineError {
     fn from(error: LoadError) -> PipelineError {
         match error {
-            LoadError::Log(error) => error.into(),
+            LoadError::Log(error) => PipelineError {
+                // A checkpoint that was not read yet may have put another file in its place.
+                again: error.is_transient() || is_missing(&error),
+                ..error.into()
+            },
             LoadError::Damaged(error) => error,
         }
     }

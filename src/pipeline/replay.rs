@@ -69,6 +69,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
     let spec = serde_json::to_value(&config.spec).map_err(|e| PipelineError {
         message: format!("the specification cannot be written: {e}"),
         usage: false,
+        again: false,
     })?;
     let store = Arc::new(LocalStore::new(&options.output));
     let log_options = Options {
@@ -129,7 +130,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
                 });
             }
             Some(Report::Failed(partition, error)) = engine.reports.recv() => {
-                return Err(PipelineError { message: format!("{partition}: {error}"), usage: false });
+                return Err(PipelineError { message: format!("{partition}: {error}"), usage: false, again: false });
             }
         }
     }
@@ -157,6 +158,7 @@ fn refuse_more(log: &CommitLog, found: &[RecordFile]) -> Result<(), PipelineErro
                     file.end
                 ),
                 usage: false,
+                again: false,
             });
         }
     }

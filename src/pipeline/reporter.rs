@@ -296,14 +296,16 @@ impl Committer {
                 }
             }
             Err(CommitError::Overtaken { .. }) => return self.begin_again().await,
-            Err(error) if error.is_transient() => {
+            Err(error) if error.is_transient() || error == CommitError::Behind => {
                 if let Some(reporter) = &mut self.reporter {
                     for part in parts {
                         reporter.merger.put_back(part);
                     }
                 }
-                tracing::warn!(%error, "the checkpoint is put off to the next commit");
-                return Ok(());
+                if error != CommitError::Behind {
+                    tracing::warn!(%error, "the checkpoint is put off to the next commit");
+                }
+                return self.absorb(None).await;
             }
             Err(error) => return Err(error.into()),
         }

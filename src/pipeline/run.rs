@@ -41,7 +41,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) fn failed(message: String) -> PipelineError {
-    PipelineError { message, usage: false }
+    PipelineError {
+        message,
+        usage: false,
+        again: false,
+    }
 }
 
 /// Runs until told to stop, or until the end of a bounded run, whose summary it gives.
@@ -59,9 +63,11 @@ pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         };
         let again = match found {
-            Ok(found) => match Session::run(&mut options, &status, found).await? {
-                Ended::Done(summary) => return Ok(summary),
-                Ended::Again(why) => why,
+            Ok(found) => match Session::run(&mut options, &status, found).await {
+                Ok(Ended::Done(summary)) => return Ok(summary),
+                Ok(Ended::Again(why)) => why,
+                Err(error) if served && error.again => error.message,
+                Err(error) => return Err(error),
             },
             // A service that has been up waits for its brokers; one that never was is most likely configured wrong.
             Err(error) if served => error.message,
@@ -90,10 +96,12 @@ pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
         Some(Location::Remote { scheme, .. }) => Err(PipelineError {
             message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
             usage: true,
+            again: false,
         }),
         None => Err(PipelineError {
             message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
             usage: true,
+            again: false,
         }),
     }
 }

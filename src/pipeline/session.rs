@@ -124,15 +124,11 @@ impl<'a> Session<'a> {
         };
         let ended = session.serve(forward(events)?).await;
         session.engine.withdraw_share().await;
-        let again = ended
-            .as_ref()
-            .err()
-            .filter(|_| session.engine.committer.starts_again)
-            .map(ToString::to_string);
         session.source.stop();
-        match (ended, again) {
-            (_, Some(why)) => Ok(Ended::Again(why)),
-            (ended, None) => ended,
+        match ended {
+            // What was opened once can be opened again.
+            Err(error) if error.again => Ok(Ended::Again(error.message)),
+            ended => ended,
         }
     }
 
@@ -336,6 +332,8 @@ impl<'a> Session<'a> {
     async fn hear(&mut self, event: SourceEvent) -> Result<Option<Ended>, PipelineError> {
         match event {
             SourceEvent::Assigned { partitions, reply } => {
+                // What this process last read of the log may be minutes old.
+                self.or_tell(Work::Follow).await?;
                 let mut starts = Vec::with_capacity(partitions.len());
                 for offered in &partitions {
                     starts.push(self.assign(offered).await?);

@@ -22,5 +22,9 @@ pub(super) fn unwritten(trouble: Option<&Trouble>) -> PipelineError {
         "stopped without a last commit, within runtime.shutdown_timeout it was not possible: {why}. Nothing is lost: the next start reads again \
          what is not committed"
     );
-    PipelineError { message, usage: false }
+    PipelineError {
+        message,
+        usage: false,
+        again: false,
+    }
 }

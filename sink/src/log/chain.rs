@@ -421,7 +421,15 @@ impl CommitLog {
         let Some(checkpoint) = newest.filter(|newest| *newest >= seq && Some(*newest) != self.checkpoint) else {
             return Ok(());
         };
-        if checkpoint == seq && open::read_checkpoint(&*self.store, seq).await?.state.head.nonce == nonce {
+        if checkpoint == seq
+            && open::read_checkpoint(&*self.store, seq)
+                .await
+                .map_err(|error| self.unstable(error))?
+                .state
+                .head
+                .nonce
+                == nonce
+        {
             return Ok(());
         }
         Err(CommitError::Overtaken { seq, checkpoint })
@@ -449,6 +457,11 @@ impl CommitLog {
 
     pub(super) fn recent_files(&self) -> impl Iterator<Item = &String> {
         self.recent.iter()
+    }
+
+    /// The checkpoint that this process goes on from.
+    pub(super) fn base(&self) -> Option<u64> {
+        self.checkpoint
     }
 
     pub(super) fn entries_since_checkpoint(&self) -> u64 {

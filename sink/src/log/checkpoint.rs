@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::CommitLog;
 use super::open::{newest_checkpoint, read_checkpoint, read_entry};
-use super::{CommitError, FileRef, LogError, LogState, WriterId, codec, paths};
+use super::{CommitError, FileRef, Kind, LogError, LogState, WriterId, codec, paths};
 use crate::store::{Creation, StoreError};
 
 /// The log up to one entry.
@@ -73,20 +73,29 @@ impl CommitLog {
         self.entries_since_checkpoint() >= self.options().checkpoint_every
     }
 
-    /// Sums the log up to its head, with what the caller has computed from exactly the entries up to it. Gives the refs of the binary parts, in
-    /// the order given.
+    /// Sums the log up to its head, with what the caller has computed from exactly the entries up to it, and announces so by an entry first. Gives
+    /// the refs of the binary parts, in the order given.
     ///
     /// # Errors
-    /// [`CommitError::Refused`] while entries of other writers wait in [`CommitLog::take_others`], since the caller's parts cannot contain them.
+    /// [`CommitError::Behind`] while entries of other writers wait in [`CommitLog::take_others`], since the caller's parts cannot contain them;
+    /// [`CommitError::Overtaken`] where another writer made or announced one meanwhile.
     pub async fn checkpoint(&mut self, blobs: Vec<Blob>) -> Result<Vec<BlobRef>, CommitError> {
         let nonce = self.nonce()?;
         if self.has_others() {
-            return Err(CommitError::Refused {
-                nonce,
-                why: "a checkpoint has to contain the entries of other writers first".to_owned(),
-            });
+            return Err(CommitError::Behind);
         }
         self.check_overtaken().await?;
+        self.check_base().await?;
+        let mut announcement = self.draft()?;
+        announcement.kind = Kind::Checkpoint {
+            after: self.state().announced,
+        };
+        self.commit(&announcement).await?;
+        if self.has_others() {
+            return Err(CommitError::Behind);
+        }
+        // Whoever made one before the announcement may be removing what the base names; whoever sees the announcement does not begin to.
+        self.check_base().await?;
         self.finish_moves().await?;
         let seq = self.state().head.seq;
         let mut parts = Vec::with_capacity(blobs.len());
@@ -136,26 +145,57 @@ impl CommitLog {
         Ok(checkpoint.blobs)
     }
 
+    /// Whether the newest checkpoint is the one that this process goes on from.
+    async fn check_base(&self) -> Result<(), CommitError> {
+        match newest_checkpoint(self.store()).await? {
+            Some(newest) if self.base() != Some(newest) => Err(CommitError::Overtaken {
+                seq: self.base().unwrap_or(0),
+                checkpoint: newest,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes the entries up to the newest checkpoint, the older checkpoints, and the files that only these name. Data files are never
-    /// touched. A crash in between leaves nothing behind that the next call does not remove: what names a file goes after the file.
+    /// touched. A crash in between leaves nothing behind that the next call does not remove: what names a file goes after the file. Nothing is
+    /// removed while another checkpoint is announced, which may keep some of it.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn collect_garbage(&self) -> Result<Collected, LogError> {
+    pub async fn collect_garbage(&mut self) -> Result<Collected, CommitError> {
+        self.catch_up().await?;
         let store = self.store();
         let mut collected = Collected::default();
-        let Some(newest) = newest_checkpoint(store).await? else {
+        let Some(newest) = newest_checkpoint(store)
+            .await?
+            .filter(|newest| self.state().announced == Some(*newest))
+        else {
             return Ok(collected);
         };
         let checkpoint = read_checkpoint(store, newest).await?;
         let mut keep: BTreeSet<String> = checkpoint.named().map(|file| file.path.clone()).collect();
         keep.extend(self.recent_files().cloned());
 
-        for seq in older(store.list(paths::LOG).await?, newest + 1) {
-            let entry = read_entry(store, seq).await?;
-            for file in entry.binary_files().filter(|file| !keep.contains(&file.path)) {
-                store.delete(&file.path).await?;
-                collected.files += 1;
+        let mut entries = older(store.list(paths::LOG).await?, newest + 1).into_iter().peekable();
+        let mut next = None;
+        while let Some(seq) = entries.next() {
+            let entry = match next.take() {
+                Some(entry) => entry,
+                None => read_entry(store, seq).await?,
+            };
+            let follower = match entries.peek() {
+                Some(after) => {
+                    let after = next.insert(read_entry(store, *after).await?);
+                    (after.seq == seq + 1).then_some(after.previous)
+                }
+                None => (seq == newest).then_some(checkpoint.state.head.nonce),
+            };
+            // One that landed in the hole of an earlier collection is no part of the chain, and its writer may yet commit what it names.
+            if follower == Some(entry.nonce) {
+                for file in entry.binary_files().filter(|file| !keep.contains(&file.path)) {
+                    store.delete(&file.path).await?;
+                    collected.files += 1;
+                }
             }
             store.delete(&paths::entry(seq)).await?;
             collected.entries += 1;

@@ -74,6 +74,11 @@ pub enum Kind {
     },
     /// Ends the input: all timers fired, all windows closed.
     Close,
+    /// Its writer is about to sum the log up to it. Of two who begin at the same checkpoint, only one can.
+    Checkpoint {
+        /// The newest entry of this kind before it; null for the first.
+        after: Option<u64>,
+    },
 }
 
 impl Kind {
@@ -88,6 +93,7 @@ impl Kind {
             Kind::Fence { .. } => "fence",
             Kind::Gap { .. } => "gap",
             Kind::Close => "close",
+            Kind::Checkpoint { .. } => "checkpoint",
         }
     }
 }

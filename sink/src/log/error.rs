@@ -183,6 +183,9 @@ pub enum CommitError {
         /// The last thing the store said.
         why: String,
     },
+    /// A checkpoint cannot contain what others committed before its caller merged it. Nothing is discarded: merge it, and begin the checkpoint again.
+    #[error("entries of other processes have to be merged before the log is summed up up to them; the checkpoint is put off")]
+    Behind,
     /// The draft contradicts itself or the log's configuration.
     #[error("the commit {nonce} is refused: {why}")]
     Refused {

@@ -46,7 +46,10 @@ pub(super) async fn read(store: &dyn Store) -> Result<Option<Recovered>, LogErro
                     why: "it does not exist, although later files do".to_owned(),
                 });
             }
-            done => return done,
+            Err(error) => return Err(error),
+            // If one appeared meanwhile, an entry that was read last may be one that landed in the hole that it left, and no part of the chain.
+            Ok(read) if newest_checkpoint(store).await? == newest => return Ok(read),
+            Ok(_) => {}
         }
     }
     Err(LogError::Unstable {

@@ -73,6 +73,9 @@ pub struct LogState {
     pub closed: Option<u64>,
     /// Number of gaps recorded.
     pub gaps: u64,
+    /// The newest entry that announces a checkpoint.
+    #[serde(default)]
+    pub announced: Option<u64>,
 }
 
 /// JSON has no keys but strings, so positions are written as a list; each says its topic and partition itself.
@@ -130,6 +133,7 @@ impl LogState {
             fenced: BTreeSet::new(),
             closed: None,
             gaps: 0,
+            announced: None,
         })
     }
 
@@ -185,6 +189,12 @@ impl LogState {
             && (draft.partitions.iter().any(|p| p.from < p.to) || matches!(draft.kind, Kind::Close | Kind::Gap { .. } | Kind::Epoch { .. }))
         {
             return Err(CommitError::Closed { seq });
+        }
+        if let Kind::Checkpoint { after } = draft.kind
+            && after != self.announced
+        {
+            let (seq, checkpoint) = (after.unwrap_or(0), self.announced.unwrap_or(0));
+            return Err(CommitError::Overtaken { seq, checkpoint });
         }
         let mut seen = BTreeSet::new();
         for p in &draft.partitions {
@@ -256,6 +266,7 @@ impl LogState {
             Kind::Fence { fenced } => drop(self.fenced.insert(*fenced)),
             Kind::Gap { .. } => self.gaps += 1,
             Kind::Close => self.closed = Some(entry.seq),
+            Kind::Checkpoint { .. } => self.announced = Some(entry.seq),
             Kind::Genesis { .. } | Kind::Commit | Kind::Publication => {}
         }
         for p in &entry.partitions {
@@ -325,6 +336,14 @@ impl LogState {
                     p.topic, p.partition, p.from
                 ));
             }
+        }
+        if let Kind::Checkpoint { after } = entry.kind
+            && after != self.announced
+        {
+            return Err(format!(
+                "it announces a checkpoint after {after:?}, but the newest announced is {:?}",
+                self.announced
+            ));
         }
         let newest = self.publication.as_ref().map(|p| p.seq);
         match &entry.publication {

@@ -51,9 +51,10 @@ fn chain(world: &World) -> Vec<Entry> {
     let mut chain: Vec<Entry> = Vec::new();
     loop {
         let previous = chain.last().map_or(Nonce::NONE, |entry| entry.nonce);
-        let mut next = created.iter().filter(|e| e.seq == chain.len() as u64 && e.previous == previous);
-        let Some(entry) = next.next() else { break };
-        assert!(next.next().is_none(), "two entries follow {previous}");
+        // One that landed later, in the hole that a collection left, counts for nobody.
+        let Some(entry) = created.iter().find(|e| e.seq == chain.len() as u64 && e.previous == previous) else {
+            break;
+        };
         chain.push(entry.clone());
     }
     world.see("entries in a hole of the log", (created.len() - chain.len()) as u64);

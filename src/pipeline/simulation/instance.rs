@@ -105,8 +105,8 @@ async fn open(world: &Arc<World>, id: u64, quiet: i64) -> Result<(Engine, Arc<dy
     Ok((engine, store))
 }
 
-fn again_or_failed(world: &World, engine: &Engine, error: &PipelineError) -> Broken {
-    if engine.committer.starts_again {
+fn again_or_failed(world: &World, error: &PipelineError) -> Broken {
+    if error.again {
         world.see("discarded for the log", 1);
         Broken::Again
     } else {
@@ -116,18 +116,14 @@ fn again_or_failed(world: &World, engine: &Engine, error: &PipelineError) -> Bro
 
 async fn add(world: &Arc<World>, engine: &mut Engine, store: &dyn Store, partition: &PartitionRef) -> Result<(), Broken> {
     let log = engine.committer.log.state().clone();
-    loop {
-        match recover::partition(&world.plan, store, &log, partition).await {
-            Ok(Some(resume)) => {
-                let reader = world.reader(partition, resume.read_from);
-                engine.add(partition.clone(), reader, resume, None);
-                return Ok(());
-            }
-            Ok(None) => return Err(Broken::Failed(format!("{partition} is none of the pipeline's"))),
-            // The service starts again on any error here.
-            Err(error) if error.message.contains("injected") || error.message.contains("does not exist") => return Err(Broken::Again),
-            Err(error) => return Err(Broken::Failed(error.to_string())),
+    match recover::partition(&world.plan, store, &log, partition).await {
+        Ok(Some(resume)) => {
+            let reader = world.reader(partition, resume.read_from);
+            engine.add(partition.clone(), reader, resume, None);
+            Ok(())
         }
+        Ok(None) => Err(Broken::Failed(format!("{partition} is none of the pipeline's"))),
+        Err(error) => Err(again_or_failed(world, &error)),
     }
 }
 
@@ -149,7 +145,7 @@ async fn serve(world: &Arc<World>, id: u64, member: u64, engine: &mut Engine, st
         for told in told {
             match told {
                 Told::Assigned(partitions) => {
-                    engine.follow().await.map_err(|error| again_or_failed(world, engine, &error))?;
+                    engine.follow().await.map_err(|error| again_or_failed(world, &error))?;
                     for partition in &partitions {
                         add(world, engine, store, partition).await?;
                     }
@@ -182,16 +178,10 @@ async fn serve(world: &Arc<World>, id: u64, member: u64, engine: &mut Engine, st
         }
         exchange += 1;
         if exchange % 8 == 0 && engine.has_company() {
-            let failed = |engine: &Engine, error: PipelineError| again_or_failed(world, engine, &error);
-            if let Err(error) = engine.refresh().await {
-                return Err(failed(engine, error));
-            }
-            if let Err(error) = engine.follow().await {
-                return Err(failed(engine, error));
-            }
-            if let Err(error) = engine.exchange().await {
-                return Err(failed(engine, error));
-            }
+            let failed = |error| again_or_failed(world, &error);
+            engine.refresh().await.map_err(failed)?;
+            engine.follow().await.map_err(failed)?;
+            engine.exchange().await.map_err(failed)?;
             world.see("shares read", engine.shares.len() as u64);
         }
     }
@@ -205,7 +195,7 @@ async fn commit(world: &World, engine: &mut Engine, snapshots: bool, release: &[
     };
     let revised = engine.committer.stats.revisions;
     if let Err(error) = engine.commit(order).await {
-        return Err(again_or_failed(world, engine, &error));
+        return Err(again_or_failed(world, &error));
     }
     world.see("commits", 1);
     world.see("revised rows", engine.committer.stats.revisions - revised);
@@ -219,7 +209,7 @@ async fn take_part(world: &World, engine: &mut Engine) -> Result<(), Broken> {
         world.see("reporters", 1);
     }
     if let Err(error) = engine.committer.be_reporter(reporter).await {
-        return Err(again_or_failed(world, engine, &error));
+        return Err(again_or_failed(world, &error));
     }
     Ok(())
 }
