@@ -97,8 +97,13 @@ fn every_key_is_accepted_and_lands_where_it_should() {
         prefix: "a/b".to_owned(),
     };
     assert_eq!(**output.location.as_ref().unwrap(), bucket);
-    let intervals = [output.commit_interval, output.live_interval, output.snapshot_interval].map(|i| i.as_millis());
-    assert_eq!(intervals, [60_000, 1_000, 120_000]);
+    let intervals = [
+        output.commit_interval,
+        output.live_interval,
+        output.snapshot_interval,
+        output.abandoned_after,
+    ];
+    assert_eq!(intervals.map(|i| i.as_millis()), [60_000, 1_000, 120_000, 90_000]);
     assert_eq!((output.checkpoint_every, output.target_file_size), (7, 1 << 20));
     assert_eq!((output.compression, output.on_gap), (Compression::Zstd(9), OnGap::Record));
     assert_eq!(output.tables, [Table::Metrics, Table::Rejects]);

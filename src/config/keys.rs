@@ -93,6 +93,8 @@ keys! {
         "How often the state of a partition is saved. Recovery replays the records since.";
     CHECKPOINT_EVERY = "output" / "checkpoint_every", Kind::Integer { min: 1, max: 1_000_000 }, Some("100"),
         "After how many entries the commit log is summed up, which bounds its length.";
+    ABANDONED_AFTER = "output" / "abandoned_after", duration(0, D), Some(r#""10m""#),
+        "What a process left that never became official is removed once it has written nothing for so long. One that only slept begins again from the log.";
     TARGET_FILE_SIZE = "output" / "target_file_size", Kind::Size { min: 4 * KIB, max: 16 * GIB }, Some(r#""128MiB""#),
         "A commit happens early when staged files reach this size.";
     COMPRESSION = "output" / "compression", Kind::Text { shape: "\"zstd(1)\" to \"zstd(22)\", \"snappy\", \"lz4\" or \"none\"", rule: rules::compression },

@@ -249,6 +249,8 @@ pub struct Output {
     pub snapshot_interval: Duration,
     /// Log entries between checkpoints.
     pub checkpoint_every: u64,
+    /// How long a process may write nothing before what it left is removed.
+    pub abandoned_after: Duration,
     /// Bytes of staged files that make a commit happen early.
     pub target_file_size: u64,
     /// Of the Parquet files.

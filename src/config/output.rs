@@ -31,6 +31,7 @@ pub(super) fn output(reader: &mut Reader<'_>, required: bool) -> Output {
         live_interval: wall(reader, &keys::LIVE_INTERVAL),
         snapshot_interval: wall(reader, &keys::SNAPSHOT_INTERVAL),
         checkpoint_every: reader.or_default(&keys::CHECKPOINT_EVERY, value::integer).unsigned_abs(),
+        abandoned_after: wall(reader, &keys::ABANDONED_AFTER),
         target_file_size: reader.or_default(&keys::TARGET_FILE_SIZE, value::size),
         compression: compression.unwrap_or(Compression::Zstd(1)),
         on_gap: on_gap.unwrap_or(OnGap::Stop),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::PipelineError;
+use super::clock::now;
 use super::lane::LaneCut;
 use super::recover::{RESULTS_VERSION, to_log};
 use super::reporter::Reporter;
@@ -52,21 +53,33 @@ pub(crate) struct Committer {
     /// What this process has as the reporter; none while another is.
     pub(crate) reporter: Option<Reporter>,
     pub(crate) tables: TableOptions,
+    /// How long a process may write nothing before what it left is removed.
+    pub(crate) abandoned_after: Duration,
     pub(crate) stats: CommitStats,
     /// Tells of every try that failed while it is still tried again.
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Committer {
-    pub(crate) fn new(plan: Arc<Plan>, log: CommitLog, tables: TableOptions) -> Committer {
+    pub(crate) fn new(plan: Arc<Plan>, log: CommitLog, tables: TableOptions, abandoned_after: Duration) -> Committer {
         Committer {
             plan,
             log,
             reporter: None,
             tables,
+            abandoned_after,
             stats: CommitStats::default(),
             trouble: watch::Sender::new(None),
         }
+    }
+
+    /// Removes what processes left that are gone, as far as can be told: if one is not, it begins again from the log.
+    pub(crate) async fn clear_abandoned(&mut self) -> Result<(), CommitError> {
+        let patience = i64::try_from(self.abandoned_after.as_millis()).unwrap_or(i64::MAX);
+        for writer in self.log.clear_abandoned(now().minus(patience).0).await? {
+            tracing::info!(%writer, "removed what another process left that never became official");
+        }
+        Ok(())
     }
 
     pub(super) fn identity(&self, draft: &Draft) -> FileIdentity {
@@ -103,7 +116,7 @@ impl Committer {
         self.create(&draft).await?;
         self.absorb(Some(delta)).await?;
         self.stats.commits += 1;
-        self.stats.last = Some(super::clock::now());
+        self.stats.last = Some(now());
         self.stats.last_seconds = Some(begun.elapsed().as_secs_f64());
         Ok(())
     }

@@ -27,7 +27,12 @@ async fn open(store: &MemoryStore, plan: &Plan) -> (CommitLog, Recovered) {
 
 async fn start(store: &MemoryStore, plan: &Arc<Plan>) -> Committer {
     let (log, _) = open(store, plan).await;
-    let mut committer = Committer::new(Arc::clone(plan), log, TableOptions::new(Arc::new(plan.spec.clone())));
+    let mut committer = Committer::new(
+        Arc::clone(plan),
+        log,
+        TableOptions::new(Arc::new(plan.spec.clone())),
+        Duration::ZERO,
+    );
     committer.be_reporter(true).await.unwrap();
     committer
 }

@@ -77,12 +77,13 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         checkpoint_every: config.output.checkpoint_every,
         ..Options::default()
     };
-    let (mut log, _) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
-    log.clear_abandoned(i64::MAX).await?;
+    let (log, _) = CommitLog::open(store.clone(), Genesis::new(None, topics(&found), spec)?, log_options).await?;
     if log.state().closed.is_some() {
         refuse_more(&log, &found)?;
     }
-    let mut committer = Committer::new(Arc::clone(&plan), log, table_options(config));
+    // Nobody else is at work on the output of a replay.
+    let mut committer = Committer::new(Arc::clone(&plan), log, table_options(config), Duration::ZERO);
+    committer.clear_abandoned().await?;
     if committer.log.state().closed.is_some() {
         committer.finish_closing().await?;
         return Ok(Summary::of(committer.log.state()));

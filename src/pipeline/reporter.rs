@@ -312,7 +312,10 @@ impl Committer {
         if let Err(error) = self.log.collect_garbage().await {
             tracing::warn!(%error, "files that the checkpoint made superfluous could not all be removed; the next checkpoint tries again");
         }
-        Ok(())
+        match self.clear_abandoned().await {
+            Err(error) if !error.is_transient() => Err(error.into()),
+            _ => self.absorb(None).await,
+        }
     }
 
     /// The merger's state, the cold panes that were just taken out of it, and those that the last checkpoint holds and that may yet be needed.

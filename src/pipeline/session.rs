@@ -13,7 +13,6 @@ use tidegauge_sink::store::{LocalStore, Store};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::clock::now;
 use super::commit::Committer;
 use super::coordinator::Engine;
 use super::found::{CONNECT, Found};
@@ -30,8 +29,6 @@ use crate::config;
 
 const TICK: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_secs(1);
-/// A process of which no file is newer than this is taken for gone, and what it left is removed. If it is not, it begins again from the log.
-const QUIET: Duration = Duration::from_secs(600);
 
 /// How a session ended.
 pub(super) enum Ended {
@@ -47,10 +44,6 @@ enum Work {
     Follow,
     /// Take the part of the reporter over, or give it up.
     Report(bool),
-}
-
-fn quiet_since() -> i64 {
-    now().minus(QUIET.as_millis() as i64).0
 }
 
 /// One membership of the consumer group, from opening the log to leaving.
@@ -89,14 +82,15 @@ impl<'a> Session<'a> {
         };
         let genesis = Genesis::new(found.cluster_id, found.genesis, spec)?;
         let (mut log, recovered) = CommitLog::open(Arc::clone(&store), genesis.clone(), log_options).await?;
-        log.clear_abandoned(quiet_since()).await?;
         if let Some(differences) = &recovered.differences {
             tracing::info!("a new epoch begins: {differences}");
             super::epoch::open(&mut log, &plan, genesis).await?;
             options.reconfigure = false;
             return Ok(Ended::Again("a new epoch was opened".to_owned()));
         }
-        let mut committer = Committer::new(Arc::clone(&plan), log, table_options(&options.config));
+        let patience = options.config.output.abandoned_after;
+        let mut committer = Committer::new(Arc::clone(&plan), log, table_options(&options.config), patience);
+        committer.clear_abandoned().await?;
         if committer.log.state().closed.is_some() {
             let summary = committer.closed(&found.topics, options.until_end).await?;
             return Ok(Ended::Done(Some(summary)));

@@ -64,6 +64,7 @@ idle_after = "1s"
 commit_interval = "1s"
 snapshot_interval = "1s"
 checkpoint_every = 5
+abandoned_after = "0s"
 target_file_size = "8KiB"
 "#
     )

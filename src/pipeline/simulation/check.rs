@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use tidegauge_sink::log::{Entry, Nonce, codec, paths};
+use tidegauge_sink::log::{Entry, Kind, Nonce, codec, paths};
 
 use super::world::World;
 
@@ -84,6 +84,10 @@ pub(super) fn tables(world: &World) -> Tables {
         );
         *end = p.to;
     }
+    world.see(
+        "fences",
+        chain.iter().filter(|entry| matches!(entry.kind, Kind::Fence { .. })).count() as u64,
+    );
     let checkpoints = files.keys().filter(|path| path.starts_with(paths::CHECKPOINT)).count();
     world.see("checkpoints", checkpoints as u64);
     let named: Vec<&str> = chain.iter().flat_map(|entry| &entry.files).map(|file| file.path.as_str()).collect();

@@ -12,7 +12,6 @@ use super::group::Told;
 use super::store::Disturbed;
 use super::world::World;
 use crate::pipeline::PipelineError;
-use crate::pipeline::clock::now;
 use crate::pipeline::commit::Committer;
 use crate::pipeline::coordinator::{CommitRules, Engine, WorkerSettings};
 use crate::pipeline::lane::LaneError;
@@ -69,7 +68,7 @@ pub(super) async fn run(world: Arc<World>, id: u64) {
 }
 
 /// Opens the log and starts an engine without partitions.
-async fn open(world: &Arc<World>, id: u64, quiet: i64) -> Result<(Engine, Arc<dyn Store>), Broken> {
+async fn open(world: &Arc<World>, id: u64, patience: Duration) -> Result<(Engine, Arc<dyn Store>), Broken> {
     let store: Arc<dyn Store> = Arc::new(Disturbed::new(world, id));
     let options = Options {
         results: RESULTS_VERSION,
@@ -78,11 +77,10 @@ async fn open(world: &Arc<World>, id: u64, quiet: i64) -> Result<(Engine, Arc<dy
         names: world.names.clone(),
         ..Options::default()
     };
-    let (mut log, _) = CommitLog::open(Arc::clone(&store), world.genesis(), options).await?;
-    if !log.clear_abandoned(quiet).await?.is_empty() {
-        world.see("fences", 1);
-    }
-    let committer = Committer::new(Arc::clone(&world.plan), log, TableOptions::new(Arc::new(world.plan.spec.clone())));
+    let (log, _) = CommitLog::open(Arc::clone(&store), world.genesis(), options).await?;
+    let tables = TableOptions::new(Arc::new(world.plan.spec.clone()));
+    let mut committer = Committer::new(Arc::clone(&world.plan), log, tables, patience);
+    committer.clear_abandoned().await?;
     let settings = WorkerSettings {
         count: 1,
         batch: 16,
@@ -128,7 +126,7 @@ async fn add(world: &Arc<World>, engine: &mut Engine, store: &dyn Store, partiti
 }
 
 async fn session(world: &Arc<World>, id: u64) -> Result<Ended, Broken> {
-    let (mut engine, store) = open(world, id, now().minus(HOUR / 6).0).await?;
+    let (mut engine, store) = open(world, id, Duration::from_secs(600)).await?;
     let member = world.group.lock().unwrap().join();
     let ended = serve(world, id, member, &mut engine, &*store).await;
     world.group.lock().unwrap().leave(member);
@@ -217,7 +215,7 @@ async fn take_part(world: &World, engine: &mut Engine) -> Result<(), Broken> {
 /// A last process that is alone: reads everything to its end and closes the input.
 pub(super) async fn close(world: &Arc<World>) {
     let closed = async {
-        let (mut engine, store) = open(world, u64::MAX, i64::MAX).await?;
+        let (mut engine, store) = open(world, u64::MAX, Duration::ZERO).await?;
         world.files.set_clock(world.now());
         for partition in world.partitions() {
             add(world, &mut engine, &*store, &partition).await?;
