@@ -30,7 +30,11 @@ impl Setup {
             Op::Commit(partition) | Op::CommitAndPublish(partition) => {
                 let from = p.view.next[usize::from(partition)];
                 // Zombies do not cut at the same offsets.
-                let range = Range { partition, from, to: from + 1 + p.number % 2 };
+                let range = Range {
+                    partition,
+                    from,
+                    to: from + 1 + p.number % 2,
+                };
                 let nonce = p.name()?;
                 let publishes = matches!(op, Op::CommitAndPublish(_));
                 if publishes && !self.take_others(world, p) {
@@ -85,7 +89,13 @@ impl Setup {
     }
 
     pub(crate) fn step_commit(&self, state: &mut State, n: usize) {
-        let State { world, processes, won, broken, .. } = state;
+        let State {
+            world,
+            processes,
+            won,
+            broken,
+            ..
+        } = state;
         let p = &mut processes[n];
         let Some(draft) = p.draft else { return };
         match p.at {
@@ -152,7 +162,11 @@ impl Setup {
                 *broken |= !self.advance(p, &entry);
                 p.panes.add(&entry);
                 won.insert(draft.nonce);
-                let outcome = if read_back { Outcome::RecognisedAfterwards } else { Outcome::Committed };
+                let outcome = if read_back {
+                    Outcome::RecognisedAfterwards
+                } else {
+                    Outcome::Committed
+                };
                 self.committed(world, p, &draft, outcome);
             }
             At::Discard => {
@@ -198,7 +212,11 @@ impl Setup {
                 }
                 // The results are computed again, and staged under the same name.
                 let publication = p.publication(draft.range.map(|_| draft.nonce));
-                p.draft = Some(Draft { based_on: p.view.seq, publication: Some(publication), ..*draft });
+                p.draft = Some(Draft {
+                    based_on: p.view.seq,
+                    publication: Some(publication),
+                    ..*draft
+                });
                 p.at = At::Stage;
                 return;
             }

@@ -3,8 +3,8 @@
 use stateright::{Model, Property};
 
 use crate::process::{At, Op, Outcome, Process};
-use crate::world::{Break, Object, SEQS, Set, World};
 use crate::properties;
+use crate::world::{Break, Object, SEQS, Set, World};
 
 /// What a process is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,11 @@ pub(crate) struct Setup {
     pub(crate) roles: Vec<Role>,
     /// Answers of the store that are lost, wrong or late.
     pub(crate) faults: u8,
+    /// Whether a create may also land after its answer, as on a store behind a network.
+    pub(crate) late: bool,
     pub(crate) crashes: u8,
-    pub(crate) breaks: Option<Break>,
+    /// The rules left out.
+    pub(crate) breaks: &'static [Break],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,13 +97,19 @@ impl Model for Setup {
                     }
                     continue;
                 }
-                At::Idle => actions.extend(self.roles[n].may.iter().filter(|op| self.possible(p, **op)).map(|op| Action::Begin(n, *op))),
+                At::Idle => actions.extend(
+                    self.roles[n]
+                        .may
+                        .iter()
+                        .filter(|op| self.possible(p, **op))
+                        .map(|op| Action::Begin(n, *op)),
+                ),
                 At::ReadBack if p.draft.is_some_and(|d| d.fenced.is_none()) => actions.extend([Action::Step(n), Action::GiveUp(n)]),
                 _ => actions.push(Action::Step(n)),
             }
             if state.faults > 0 && matches!(p.at, At::Create | At::SumCreate) {
                 actions.extend([Fault::AnswerLost, Fault::Refused].map(|fault| Action::Unclear(n, fault)));
-                if state.world.under_way.is_none() {
+                if self.late && state.world.under_way.is_none() {
                     actions.push(Action::Unclear(n, Fault::Late));
                 }
             }
@@ -159,11 +168,19 @@ impl Setup {
     pub(crate) fn step(&self, state: &mut State, n: usize) {
         match state.processes[n].at {
             At::Down | At::Idle => {}
-            At::OpenList | At::OpenCheckpoint(_) | At::OpenLog | At::OpenEntry { .. } | At::OpenListAgain | At::OpenLoad => self.step_open(state, n),
+            At::OpenList | At::OpenCheckpoint(_) | At::OpenLog | At::OpenEntry { .. } | At::OpenListAgain | At::OpenLoad => {
+                self.step_open(state, n)
+            }
             At::ClearList | At::ClearListAgain(_) | At::ClearDelete(_) => self.step_clear(state, n),
             At::Move(then) => self.step_move(state, n, then),
             At::SumList | At::SumStage | At::SumCreate | At::SumReadBack => self.step_sum(state, n),
-            At::Stage | At::CatchUp | At::ListAfterReading { .. } | At::Create | At::ReadBack | At::ListAfterCreate { .. } | At::Discard => {
+            At::Stage
+            | At::CatchUp
+            | At::ListAfterReading { .. }
+            | At::Create
+            | At::ReadBack
+            | At::ListAfterCreate { .. }
+            | At::Discard => {
                 self.step_commit(state, n);
             }
             _ => self.step_collect(state, n),
@@ -171,7 +188,7 @@ impl Setup {
     }
 
     pub(crate) fn keeps(&self, rule: Break) -> bool {
-        self.breaks != Some(rule)
+        !self.breaks.contains(&rule)
     }
 
     /// What a process is about to create.

@@ -2,11 +2,13 @@
 
 use crate::model::{Setup, State};
 use crate::process::{At, Draft, Outcome, Process, Then};
-use crate::world::{Break, Set, Writer, World};
+use crate::world::{Break, Set, World, Writer};
 
 impl Setup {
     pub(crate) fn step_open(&self, state: &mut State, n: usize) {
-        let State { world, processes, broken, .. } = state;
+        let State {
+            world, processes, broken, ..
+        } = state;
         let p = &mut processes[n];
         match p.at {
             At::OpenList => {
@@ -78,7 +80,12 @@ impl Setup {
         let p = &mut processes[n];
         match p.at {
             At::ClearList => {
-                p.clearing = self.unnamed(world, p).names().map(|nonce| nonce.writer()).filter(|w| *w != p.writer()).collect();
+                p.clearing = self
+                    .unnamed(world, p)
+                    .names()
+                    .map(|nonce| nonce.writer())
+                    .filter(|w| *w != p.writer())
+                    .collect();
                 if self.keeps(Break::NoFence) {
                     p.to_fence = p.clearing;
                 }

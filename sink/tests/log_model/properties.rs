@@ -12,11 +12,11 @@ pub(crate) const FILES: &str = "each data file that the chain names is in place,
 pub(crate) const VISIBLE: &str = "no file is visible that no entry of the chain names";
 pub(crate) const PUBLICATIONS: &str = "a publication follows the one before and holds the entries up to its through, no others";
 pub(crate) const SUM: &str = "the newest checkpoint and the entries after it add up to the chain";
-pub(crate) const NAMED: &str = "nothing that the newest checkpoint or an entry after it names is gone";
+pub(crate) const NEEDED: &str = "the newest checkpoint's part, the deltas after it and the newest snapshots are there";
 pub(crate) const WON: &str = "what a writer takes for its success is in the chain";
 pub(crate) const READABLE: &str = "nobody meets a log that no checkpoint explains";
 
-pub(crate) const ALWAYS: [&str; 9] = [RANGES, CHAIN, FILES, VISIBLE, PUBLICATIONS, SUM, NAMED, WON, READABLE];
+pub(crate) const ALWAYS: [&str; 9] = [RANGES, CHAIN, FILES, VISIBLE, PUBLICATIONS, SUM, NEEDED, WON, READABLE];
 
 pub(crate) const TWO_WRITERS: &str = "two writers both commit";
 pub(crate) const ZOMBIE: &str = "a zombie is refused";
@@ -39,7 +39,7 @@ pub(crate) fn all() -> Vec<Property<Setup>> {
         }),
         Property::always(PUBLICATIONS, |_, s: &State| publications_are_whole(s)),
         Property::always(SUM, |_, s: &State| adds_up(s)),
-        Property::always(NAMED, |_, s: &State| named_is_there(s)),
+        Property::always(NEEDED, |_, s: &State| needed_is_there(s)),
         Property::always(WON, |_, s: &State| {
             let chain: Set = s.world.chain.iter().map(|entry| entry.nonce).collect();
             s.won.without(chain).is_empty()
@@ -52,10 +52,16 @@ pub(crate) fn all() -> Vec<Property<Setup>> {
         Property::sometimes(ZOMBIE, |_, s: &State| any(s, |p| p.at == At::Discard && p.last == Outcome::Zombie)),
         Property::sometimes(RECOGNISED, |_, s: &State| any(s, |p| p.last == Outcome::RecognisedAfterwards)),
         Property::sometimes(LATE, |_, s: &State| any(s, |p| p.last == Outcome::LandedLate)),
-        Property::sometimes(OVERTAKEN, |_, s: &State| any(s, |p| p.at == At::Idle && p.last == Outcome::Overtaken)),
+        Property::sometimes(OVERTAKEN, |_, s: &State| {
+            any(s, |p| p.at == At::Idle && p.last == Outcome::Overtaken)
+        }),
         Property::sometimes(FENCED, |_, s: &State| any(s, |p| p.at == At::Discard && p.last == Outcome::Fenced)),
         Property::sometimes(COLLECTED, |_, s: &State| {
-            s.world.log.iter().flatten().any(|e| s.world.chain.get(usize::from(e.seq)).is_some_and(|c| c != e))
+            s.world
+                .log
+                .iter()
+                .flatten()
+                .any(|e| s.world.chain.get(usize::from(e.seq)).is_some_and(|c| c != e))
         }),
         Property::sometimes(REVISED, |_, s: &State| {
             s.world.chain.iter().filter_map(|e| e.publication).any(|p| p.revision > 0)
@@ -100,12 +106,20 @@ fn data_is_safe(state: &State) -> bool {
 fn publications_are_whole(state: &State) -> bool {
     let chain = &state.world.chain;
     let mut previous: Option<(u8, u8)> = None;
-    chain.iter().filter_map(|entry| entry.publication.map(|p| (entry, p))).all(|(entry, publication)| {
-        let contents = chain.iter().filter(|e| e.range.is_some() && e.seq <= publication.through).map(|e| e.nonce).collect();
-        let follows = publication.previous == previous.map(|(seq, _)| seq) && publication.revision == previous.map_or(0, |(_, r)| r + 1);
-        previous = Some((entry.seq, publication.revision));
-        follows && publication.through <= entry.seq && publication.contents == contents
-    })
+    chain
+        .iter()
+        .filter_map(|entry| entry.publication.map(|p| (entry, p)))
+        .all(|(entry, publication)| {
+            let contents = chain
+                .iter()
+                .filter(|e| e.range.is_some() && e.seq <= publication.through)
+                .map(|e| e.nonce)
+                .collect();
+            let follows =
+                publication.previous == previous.map(|(seq, _)| seq) && publication.revision == previous.map_or(0, |(_, r)| r + 1);
+            previous = Some((entry.seq, publication.revision));
+            follows && publication.through <= entry.seq && publication.contents == contents
+        })
 }
 
 /// What the entries of the chain up to one add up to, told as simply as possible.
@@ -136,17 +150,23 @@ fn adds_up(state: &State) -> bool {
         }
         None => world.log[0] == world.chain.first().copied(),
     };
-    summed && world.chain.iter().filter(|e| e.seq > newest(state)).all(|e| world.log[usize::from(e.seq)] == Some(*e))
+    summed
+        && world
+            .chain
+            .iter()
+            .filter(|e| e.seq > newest(state))
+            .all(|e| world.log[usize::from(e.seq)] == Some(*e))
 }
 
-fn named_is_there(state: &State) -> bool {
-    let world = &state.world;
-    let checkpoint = world.checkpoints[usize::from(newest(state))];
-    let summed = checkpoint.is_none_or(|c| {
-        world.files.parts.has(c.part) && c.view.named_snapshots().without(world.files.snapshots).is_empty()
-    });
-    summed
-        && world.chain.iter().filter(|e| e.seq > newest(state)).all(|e| {
-            (e.range.is_none() || world.files.deltas.has(e.nonce)) && e.snapshot.is_none_or(|s| world.files.snapshots.has(s))
-        })
+/// A snapshot that a later one took the place of is not read by any start, though the checkpoint may still name it.
+fn needed_is_there(state: &State) -> bool {
+    let files = &state.world.files;
+    let part = state.world.checkpoints[usize::from(newest(state))].is_none_or(|checkpoint| files.parts.has(checkpoint.part));
+    let after = state
+        .world
+        .chain
+        .iter()
+        .filter(|entry| entry.seq > newest(state) && entry.range.is_some());
+    let snapshots = sum(&state.world.chain).0.named_snapshots();
+    part && after.map(|entry| entry.nonce).all(|delta| files.deltas.has(delta)) && snapshots.without(files.snapshots).is_empty()
 }

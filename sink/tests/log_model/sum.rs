@@ -3,7 +3,7 @@
 use crate::commit::overtaken;
 use crate::model::{Setup, State};
 use crate::process::{At, Outcome, Process, Then};
-use crate::world::{Binary, Break, Checkpoint, Object, Set, World};
+use crate::world::{Binary, Break, Checkpoint, Entry, Object, Set, World};
 
 impl Setup {
     pub(crate) fn step_sum(&self, state: &mut State, n: usize) {
@@ -28,7 +28,11 @@ impl Setup {
                 if kept.is_none() {
                     world.stage_part(part, p.view.seq);
                 }
-                p.sum = Some(Checkpoint { view: p.view, panes: p.panes, part });
+                p.sum = Some(Checkpoint {
+                    view: p.view,
+                    panes: p.panes,
+                    part,
+                });
                 if !self.keeps(Break::DueForgotten)
                     && let Some(sum) = &mut p.sum
                 {
@@ -77,23 +81,24 @@ impl Setup {
             }
             At::CollectEntries { mut left, emptied } => {
                 let Some(seq) = left.first() else { return };
-                let place = &mut world.log[usize::from(seq)];
-                match place {
+                match world.log[usize::from(seq)] {
                     Some(entry) if !emptied => {
                         let named = Binary {
                             deltas: entry.range.iter().map(|_| entry.nonce).collect(),
                             snapshots: entry.snapshot.into_iter().collect(),
                             parts: Set::default(),
                         };
-                        self.delete_unless_kept(world, p, named);
+                        if self.of_the_chain(world, p, &entry) {
+                            self.delete_unless_kept(world, p, named);
+                        }
                     }
                     // Another process removes the same.
                     None if !emptied => {
                         stop(p);
                         return;
                     }
-                    place => {
-                        *place = None;
+                    _ => {
+                        world.log[usize::from(seq)] = None;
                         left.remove(seq);
                     }
                 }
@@ -126,6 +131,13 @@ impl Setup {
             }
             _ => {}
         }
+    }
+
+    /// Whether what follows an entry names it. One that does not belong there landed late, and its draft may be an entry elsewhere.
+    fn of_the_chain(&self, world: &World, p: &Process, entry: &Entry) -> bool {
+        let follower = world.log[usize::from(entry.seq) + 1].and_then(|next| next.previous);
+        let head = p.sum.filter(|sum| sum.view.seq == entry.seq).map(|sum| sum.view.nonce);
+        head.or(follower) == Some(entry.nonce) || !self.keeps(Break::CollectionTrustsPlaces)
     }
 
     fn delete_unless_kept(&self, world: &mut World, p: &Process, named: Binary) {
@@ -161,7 +173,11 @@ fn summed(p: &mut Process, checkpoint: Checkpoint) {
 }
 
 fn go_on_with_entries(p: &mut Process, left: Set, emptied: bool) {
-    p.at = if left.is_empty() { At::CollectListAgain } else { At::CollectEntries { left, emptied } };
+    p.at = if left.is_empty() {
+        At::CollectListAgain
+    } else {
+        At::CollectEntries { left, emptied }
+    };
 }
 
 fn go_on(p: &mut Process, left: Set, emptied: bool) {

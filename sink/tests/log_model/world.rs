@@ -152,14 +152,16 @@ impl View {
     };
 
     /// `LogState::apply`; gives whether the entry follows. What the rules under test would let through is left to the properties.
-    pub(crate) fn apply(&mut self, entry: &Entry, breaks: Option<Break>) -> bool {
-        let in_place = entry.range.is_none_or(|range| self.next[usize::from(range.partition)] == range.from);
+    pub(crate) fn apply(&mut self, entry: &Entry, breaks: &[Break]) -> bool {
+        let in_place = entry
+            .range
+            .is_none_or(|range| self.next[usize::from(range.partition)] == range.from);
         let after = entry.publication.is_none_or(|p| p.previous == self.published.map(|(seq, ..)| seq));
         let follows = entry.seq == self.seq + 1
             && entry.previous == Some(self.nonce)
             && !self.fenced.has(entry.writer)
-            && (in_place || breaks == Some(Break::NoPrecondition))
-            && (after || breaks == Some(Break::PublicationWithoutPrevious));
+            && (in_place || breaks.contains(&Break::NoPrecondition))
+            && (after || breaks.contains(&Break::PublicationWithoutPrevious));
         if follows {
             (self.seq, self.nonce) = (entry.seq, entry.nonce);
             if let Some(range) = entry.range {
@@ -306,7 +308,10 @@ impl World {
     }
 
     pub(crate) fn part_of(&self, part: Nonce) -> Seq {
-        (0..).zip(&self.part_seqs).find(|(_, parts)| parts.has(part)).map_or(0, |(seq, _)| seq)
+        (0..)
+            .zip(&self.part_seqs)
+            .find(|(_, parts)| parts.has(part))
+            .map_or(0, |(seq, _)| seq)
     }
 
     /// Moves a data file into place.
@@ -353,6 +358,8 @@ pub(crate) enum Break {
     NoListAfterOpening,
     /// Rule 9: a collection does not keep what the checkpoint names.
     CollectionKeepsNothing,
+    /// Rule 9: what lies at the place of a collected entry is taken for that entry.
+    CollectionTrustsPlaces,
     /// Rule 9: a part of the last checkpoint is named again, although another process may have collected it.
     PartsKept,
 }
