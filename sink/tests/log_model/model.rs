@@ -13,6 +13,8 @@ pub(crate) struct Role {
     pub(crate) opened: bool,
     /// Whether it clears what others left when it starts.
     pub(crate) clears: bool,
+    /// Whether it goes on to something else after an unknown outcome. The program never does: it tries again for as long as it lives.
+    pub(crate) gives_up: bool,
     /// How many things it sets out to do, in all its lives.
     pub(crate) ops: u8,
     pub(crate) may: &'static [Op],
@@ -155,6 +157,9 @@ impl Model for Setup {
 
 impl Setup {
     fn possible(&self, p: &Process, op: Op) -> bool {
+        if p.draft.is_some() && !self.roles[usize::from(p.number)].gives_up {
+            return op == Op::Retry;
+        }
         let room = usize::from(p.view.seq) + 1 < SEQS;
         match op {
             Op::Retry => p.draft.is_some(),

@@ -5,14 +5,24 @@ use crate::process::Op::{self, Checkpoint, Commit, CommitAndPublish, Discard, Pu
 
 /// A process that has the log open at genesis.
 fn opened(ops: u8, may: &'static [Op]) -> Role {
-    let (opened, clears) = (true, false);
-    Role { opened, clears, ops, may }
+    Role {
+        opened: true,
+        clears: false,
+        gives_up: true,
+        ops,
+        may,
+    }
 }
 
 /// One that starts at any time and then clears what it believes to be abandoned.
 fn starts(ops: u8, may: &'static [Op]) -> Role {
-    let (opened, clears) = (false, true);
-    Role { opened, clears, ops, may }
+    Role {
+        opened: false,
+        clears: true,
+        gives_up: true,
+        ops,
+        may,
+    }
 }
 
 fn setup(roles: Vec<Role>, faults: u8, crashes: u8) -> Setup {
@@ -81,5 +91,6 @@ pub(crate) fn three() -> Setup {
 
 /// One process that crashes and starts again.
 pub(crate) fn alone() -> Setup {
-    setup(vec![starts(4, &[Commit(0), Publish, Checkpoint, Retry])], 1, 2)
+    let role = starts(4, &[Commit(0), Publish, Checkpoint, Retry]);
+    setup(vec![Role { gives_up: false, ..role }], 1, 2)
 }
