@@ -1,5 +1,7 @@
 //! The rules of the commit log as a model: every interleaving of the operations of a few processes, on a store that loses answers and delays
-//! creates. What lies between two operations is a step, as each `await` in `sink/src/log` is one. `docs/commit-log.md` says what follows.
+//! creates. It follows `sink/src/log`; what lies between two operations of the store is one step there. A few operations are taken as one, to
+//! keep the worlds small: listing the three directories of staged files, deleting the files of one draft, listing checkpoints and reading the
+//! newest. `docs/commit-log.md` says what follows from it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod commit;
@@ -150,9 +152,18 @@ fn what_the_program_leaves_out_shows_with_several_processes() {
 }
 
 #[test]
-fn a_create_that_outlives_its_process_shows_it_too() {
+fn where_a_create_outlives_its_process_two_of_it_show_with_one_process() {
     notices(Break::PartsClearedEarly, setups::alone(), NEEDED);
     notices(Break::OthersNotMerged, setups::alone(), PUBLICATIONS);
+    let others = &[Break::NoListAfterOpening, Break::CollectionTrustsPlaces, Break::PartsKept];
+    holds(
+        Setup {
+            breaks: others,
+            ..setups::alone()
+        },
+        280_000,
+        &[],
+    );
 }
 
 #[test]
