@@ -16,6 +16,7 @@ pub mod replay;
 pub mod run;
 pub mod status;
 mod stop;
+pub(crate) mod store;
 mod tables;
 mod worker;
 

@@ -1,7 +1,6 @@
 //! `run`: the service, and the bounded runs over Kafka.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Settings};
 use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options};
-use tidegauge_sink::store::{LocalStore, Store};
+use tidegauge_sink::store::Store;
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer};
@@ -22,10 +21,11 @@ use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
 use super::status::Status;
 use super::stop::{given_up, unwritten};
+use super::store::open_store;
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report, WorkerRules};
 use super::{PipelineError, Summary};
-use crate::config::{self, Config, Location};
+use crate::config::{self, Config};
 
 /// What a run is asked for.
 pub struct RunOptions {
@@ -99,21 +99,6 @@ pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<
     }
 }
 
-/// The directory of the output.
-pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
-    match config.output.location.as_deref() {
-        Some(Location::Local(path)) => Ok(path),
-        Some(Location::Remote { scheme, .. }) => Err(PipelineError {
-            message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
-            usage: true,
-        }),
-        None => Err(PipelineError {
-            message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
-            usage: true,
-        }),
-    }
-}
-
 struct Session<'a> {
     options: &'a mut RunOptions,
     status: &'a Status,
@@ -135,10 +120,9 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn run(options: &'a mut RunOptions, status: &'a Status, found: Found) -> Result<Ended, PipelineError> {
-        let output = local_output(&options.config)?.to_owned();
+        let store = open_store(&options.config)?;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
-        let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
         let log_options = Options {
             results: RESULTS_VERSION,
             checkpoint_every: options.config.output.checkpoint_every,
