@@ -77,7 +77,7 @@ async fn a_store_that_ignores_conditions_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_store_that_keeps_its_word_only_when_nothing_else_happens_is_refused() {
-    let (store, proxy) = behind("races");
+    let (store, proxy) = behind("at-once");
     proxy.rule(|head| {
         if head.0[0].contains("/race") {
             head.remove("if-none-match");

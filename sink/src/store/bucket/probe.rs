@@ -18,7 +18,7 @@ pub(super) async fn probe(store: &BucketStore) -> Result<(), StoreError> {
     let probes = format!("{PRIVATE}/probe");
     let nonce = Nonce::random().map_err(|error| refuse(store, "cannot be used", error.to_string(), "start again"))?;
     let own = format!("{probes}/{nonce}");
-    let tried = try_all(store, &own).await;
+    let tried = try_all(store, &probes, &own).await;
     let removed = remove(store, &probes, &own).await;
     tried.and(removed).map_err(|error| match error {
         // Retrying is for a running pipeline; at start, an output that cannot be used is refused with the reason.
@@ -36,9 +36,9 @@ pub(super) async fn probe(store: &BucketStore) -> Result<(), StoreError> {
     })
 }
 
-async fn try_all(store: &BucketStore, own: &str) -> Result<(), StoreError> {
+async fn try_all(store: &BucketStore, probes: &str, own: &str) -> Result<(), StoreError> {
     // Asks for the bucket and the permission to list it, which "there is no such file" depends on elsewhere.
-    store.list(own).await?;
+    store.list(probes).await?;
     one_after_the_other(store, &format!("{own}/twice")).await?;
     at_once(store, own, &format!("{own}/race")).await?;
     let (staged, path) = (format!("{own}/staged"), format!("{own}/placed"));

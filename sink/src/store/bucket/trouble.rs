@@ -7,6 +7,9 @@ use super::Provider;
 /// Most characters of a reply that is quoted.
 const QUOTED: usize = 300;
 
+/// Paths of the services at which clouds give a machine its credentials, which are asked last.
+const METADATA: [&str; 4] = ["/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/"];
+
 /// What kind of error it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -39,10 +42,12 @@ pub(super) struct Trouble {
 impl Trouble {
     pub(super) fn of(error: &Error) -> Trouble {
         let mut root: &dyn std::error::Error = error;
+        let mut whole = root.to_string();
         while let Some(source) = root.source() {
             root = source;
+            whole = format!("{whole}: {root}");
         }
-        let (whole, root) = (error.to_string(), root.to_string());
+        let root = root.to_string();
         let reply = root.strip_prefix("Server returned non-2xx status code: ");
         let why = match reply {
             Some(reply) => format!("the store answered {}", quoted(reply)),
@@ -72,8 +77,7 @@ fn cause(error: &Error, whole: &str, reply: &str) -> Cause {
         (_, "NoSuchBucket" | "ContainerNotFound") => Cause::NoBucket,
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed") => Cause::Elsewhere,
         (_, "NotImplemented") | ("501", _) => Cause::Unsupported,
-        // The addresses at which clouds give a machine its credentials.
-        _ if whole.contains("169.254.169.254") || whole.contains("metadata.google.internal") => Cause::NoCredentials,
+        _ if METADATA.iter().any(|path| whole.contains(path)) => Cause::NoCredentials,
         ("401" | "403", _) => Cause::Denied,
         _ if whole.contains("Received redirect without LOCATION") => Cause::Elsewhere,
         _ if whole.contains("URL scheme is not allowed") => Cause::Unencrypted,
