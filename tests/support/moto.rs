@@ -63,7 +63,8 @@ impl Moto {
 
     /// Runs a script with `client`, a function that makes boto3's client of a service, and gives what it prints.
     pub fn script(&self, script: &str) -> String {
-        let client = "import boto3, sys\nclient = lambda service: boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1')\n";
+        let client =
+            "import boto3, sys\nclient = lambda service: boto3.client(service, endpoint_url=sys.argv[1], region_name='us-east-1')\n";
         let mut command = Command::new(python());
         command.args(["-c", &format!("{client}{script}"), &format!("http://127.0.0.1:{}", self.port)]);
         let output = command.envs(self.variables()).output().expect("python");

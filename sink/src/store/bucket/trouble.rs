@@ -8,7 +8,12 @@ use super::Provider;
 const QUOTED: usize = 300;
 
 /// Paths of the services at which clouds give a machine its credentials, which are asked last.
-const METADATA: [&str; 4] = ["/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/"];
+const METADATA: [&str; 4] = [
+    "/latest/api/token",
+    "/latest/meta-data/",
+    "/computeMetadata/",
+    "/metadata/identity/",
+];
 
 /// What kind of error it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
