@@ -259,11 +259,28 @@ fn urls_of_outputs_are_absolute_and_hold_no_credentials() {
     one("output.url = \"/data\"", "1:14", "did you mean `file:///data`?");
     one("output.url = \"file://data\"", "1:14", "did you mean `file:///data`?");
     one("output.url = \"s3a://bucket/x\"", "1:14", "did you mean `s3://bucket/x`?");
+    one("output.url = \"s3://bucket:9000/x\"", "1:14", "other characters");
+    one("output.url = \"s3://bucket/a//b\"", "1:14", "an empty part");
     let errors = with(&format!("output.url = \"s3://key:{SECRET}@bucket\""), &FixedEnvironment::default()).unwrap_err();
     assert!(
         errors.to_string().contains("a URL with credentials") && !errors.to_string().contains(SECRET),
         "{errors}"
     );
+}
+
+#[test]
+fn files_are_no_larger_than_an_object_store_copies_at_once() {
+    one(
+        "output.url = \"s3://bucket\"\noutput.target_file_size = \"5GiB\"",
+        "2:27",
+        "expected 4GiB or less",
+    );
+    for text in [
+        "output.url = \"s3://bucket\"\noutput.target_file_size = \"4GiB\"",
+        "output.url = \"file:///data\"\noutput.target_file_size = \"16GiB\"",
+    ] {
+        accepted(text);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod reference;
 use std::path::{Path, PathBuf};
 
 use reference::{compare, compare_counters, golden};
-use tidegauge::config::{Config, FixedEnvironment};
+use tidegauge::config::{Config, FixedEnvironment, Location};
 use tidegauge::pipeline::replay::{COMMIT_RECORDS, ReplayOptions, replay};
 use tidegauge::pipeline::{PipelineError, Summary};
 
@@ -31,7 +31,7 @@ fn run(name: &str, records: PathBuf, output: &Path, batch: usize, commit_records
         .unwrap();
     let options = ReplayOptions {
         records,
-        output: output.to_owned(),
+        output: Location::Local(output.to_owned()),
         config,
         batch,
         commit_records,

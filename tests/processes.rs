@@ -31,7 +31,7 @@ use producing::{Message, produce, producer};
 use run::{LIMIT, Pipeline, Process, busy, wait_until};
 use same::{assert_same, counted};
 use serde_json::Value;
-use tidegauge::generate::{FEEDBACK, Generator, Options, TELEMETRY};
+use tidegauge::generate::{FEEDBACK, Generator, Options};
 
 const PARTITIONS: u32 = 3;
 const PROCESSES: usize = 3;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Location};
 use crate::demo;
 use crate::http::{HttpServer, HttpState};
 use crate::pipeline::status::Status;
@@ -31,8 +31,8 @@ pub struct RunOptions {
 pub struct ReplayOptions<'a> {
     /// Directory of `<topic>/<partition>.jsonl`.
     pub records: PathBuf,
-    /// Directory of the output.
-    pub output: PathBuf,
+    /// Where the results go.
+    pub output: Location,
     /// The configuration; its brokers and its output are not used.
     pub config: Config,
     /// Records handled at once.

@@ -4,18 +4,20 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::failure::Failure;
 use super::hooks::{self, ReplayOptions};
 use super::progress::ProgressLine;
 use super::{Context, output, summary};
-use crate::config::{Config, ProcessEnvironment};
+use crate::config::{Config, Location, ProcessEnvironment};
 use crate::pipeline::Progress;
 
 const AFTER_HELP: &str = "\
 Examples:
   tidegauge replay recorded --output out
   tidegauge replay recorded --output out -c tidegauge.toml --json
+  tidegauge replay recorded --output s3://bucket/prefix
   tidegauge generate --output recorded --events 100000 && tidegauge replay recorded --output out
 
 RECORDS_DIR holds <topic>/<partition>.jsonl with a line per record:
@@ -29,9 +31,9 @@ pub(super) struct Options {
     /// Directory of the recorded events
     #[arg(value_name = "RECORDS_DIR")]
     records: PathBuf,
-    /// Directory of the tables and of the commit log
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    /// Directory of the tables and of the commit log, or a URL as `output.url` takes it
+    #[arg(short, long, value_name = "DIR", value_parser = OsStringValueParser::new().try_map(Location::from_argument))]
+    output: Location,
     /// The configuration; its brokers and its output are not used. Without it, all defaults
     #[arg(short, long, value_name = "FILE", env = "TIDEGAUGE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod groupings;
 mod journeys;
 mod kafka;
 mod keys;
+mod location;
 mod metric;
 mod model;
 mod nearest;
@@ -39,10 +40,10 @@ use tidegauge_aggregate::spec::{Grouping, Spec};
 
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use error::{ConfigErrors, Mistake, Place};
+pub use location::Location;
 pub use metric::metric_names;
 pub use model::{
-    Bound, Compression, Config, Http, Isolation, Kafka, Location, OnGap, Output, Prometheus, Protocol, Security, Start, Table, Target,
-    Topic,
+    Bound, Compression, Config, Http, Isolation, Kafka, OnGap, Output, Prometheus, Protocol, Security, Start, Table, Target, Topic,
 };
 pub use reference::reference;
 pub use secret::{Guarded, Secret};

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tidegauge_aggregate::spec::Spec;
 use tidegauge_aggregate::time::{EventTime, Millis};
 
-use super::error::Problem;
-use super::nearest::nearest;
+use super::location::Location;
 use super::secret::{Guarded, Secret};
 
 /// A validated configuration. Its `Debug` is [`Config::to_redacted_toml`].
@@ -259,70 +257,6 @@ pub struct Output {
     pub on_gap: OnGap,
     /// The tables to write, in their canonical order.
     pub tables: Vec<Table>,
-}
-
-/// A place for files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// A directory of this host.
-    Local(PathBuf),
-    /// An object store.
-    Remote {
-        /// `s3`, `gs` or `az`.
-        scheme: &'static str,
-        /// Bucket or container.
-        bucket: String,
-        /// Path within it, without slashes at its ends; may be empty.
-        prefix: String,
-    },
-}
-
-impl Location {
-    /// Reads `file:///dir`, `s3://bucket/prefix`, `gs://...`, `az://...`. The message completes "`key` is ...".
-    pub(super) fn parse(text: &str) -> Result<Location, Problem> {
-        const SCHEMES: [&str; 4] = ["file", "s3", "gs", "az"];
-        let Some((scheme, rest)) = text.split_once("://") else {
-            let meant = text.starts_with('/').then(|| format!("file://{text}"));
-            return Err(Problem::new("no URL").suggest(meant));
-        };
-        if scheme != "file" && rest.contains('@') {
-            let problem = Problem::new("a URL with credentials; object stores take theirs from the environment");
-            return Err(problem.found("a URL that is not shown here"));
-        }
-        if scheme == "file" {
-            if !rest.starts_with('/') {
-                return Err(Problem::new("a file URL without an absolute path").suggest(Some(format!("file:///{rest}"))));
-            }
-            if rest.contains(['%', '?', '#']) {
-                return Err(Problem::new(
-                    "a file URL with `%`, `?` or `#`, which file URLs give a meaning of their own",
-                ));
-            }
-            return Ok(Location::Local(PathBuf::from(rest)));
-        }
-        let Some(scheme) = SCHEMES.into_iter().find(|known| *known == scheme) else {
-            let meant = match scheme {
-                "s3a" | "s3n" => Some("s3"),
-                "gcs" => Some("gs"),
-                "azure" | "abfs" | "abfss" | "wasb" => Some("az"),
-                _ => None,
-            };
-            let near = meant.map(str::to_owned).or_else(|| nearest(scheme, SCHEMES));
-            return Err(Problem::new("a URL of an unknown scheme").suggest(near.map(|near| format!("{near}://{rest}"))));
-        };
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
-            return Err(Problem::new("a URL without a bucket"));
-        }
-        if rest.contains(['?', '#']) {
-            return Err(Problem::new("a URL with a query or a fragment"));
-        }
-        Ok(Location::Remote {
-            scheme,
-            bucket: bucket.to_owned(),
-            prefix: prefix.trim_matches('/').to_owned(),
-        })
-    }
 }
 
 /// Compression of the Parquet files.

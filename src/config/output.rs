@@ -8,11 +8,15 @@ use tidegauge_aggregate::spec::Spec;
 use super::error::Problem;
 use super::groupings::{Configured, indices};
 use super::keys;
-use super::model::{Compression, Http, Location, OnGap, Output, Prometheus, Table};
+use super::location::Location;
+use super::model::{Compression, Http, OnGap, Output, Prometheus, Table};
 use super::reader::Reader;
 use super::schema::Key;
 use super::secret::Guarded;
 use super::value;
+
+/// S3 copies objects of up to 5 GiB; files grow a little beyond their target.
+const MOST_REMOTE: u64 = 4 << 30;
 
 pub(super) fn output(reader: &mut Reader<'_>, required: bool) -> Output {
     let url = reader.guarded(&keys::URL);
@@ -21,6 +25,12 @@ pub(super) fn output(reader: &mut Reader<'_>, required: bool) -> Output {
         reader.missing(&keys::URL, &place);
     }
     let location = url.and_then(|url| Some(Guarded::new(Location::parse(&url).ok()?, url.is_hidden())));
+    let target_file_size = reader.or_default(&keys::TARGET_FILE_SIZE, value::size);
+    if target_file_size > MOST_REMOTE && matches!(location.as_deref(), Some(Location::Remote { .. })) {
+        let place = reader.place(&keys::TARGET_FILE_SIZE);
+        let problem = Problem::new("`output.target_file_size` is more than an object store copies at once").expected("4GiB or less");
+        reader.report(&place, problem);
+    }
     let compression = reader
         .get(&keys::COMPRESSION, value::text)
         .and_then(|text| Compression::parse(&text));
@@ -32,7 +42,7 @@ pub(super) fn output(reader: &mut Reader<'_>, required: bool) -> Output {
         snapshot_interval: wall(reader, &keys::SNAPSHOT_INTERVAL),
         checkpoint_every: reader.or_default(&keys::CHECKPOINT_EVERY, value::integer).unsigned_abs(),
         abandoned_after: wall(reader, &keys::ABANDONED_AFTER),
-        target_file_size: reader.or_default(&keys::TARGET_FILE_SIZE, value::size),
+        target_file_size,
         compression: compression.unwrap_or(Compression::Zstd(1)),
         on_gap: on_gap.unwrap_or(OnGap::Stop),
         tables: tables(reader),

@@ -7,8 +7,9 @@ use tidegauge_aggregate::event::MAX_DIMENSION_BYTES;
 use tidegauge_aggregate::spec::Dimension;
 
 use super::error::Problem;
+use super::location::Location;
 use super::metric::metric_names;
-use super::model::{Compression, Location};
+use super::model::Compression;
 use super::nearest::nearest;
 
 /// The longest topic name that Kafka allows.

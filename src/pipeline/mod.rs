@@ -22,6 +22,7 @@ mod share;
 mod simulation;
 pub mod status;
 mod stop;
+pub(crate) mod store;
 mod tables;
 mod worker;
 

@@ -9,23 +9,23 @@ use std::time::Duration;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::log::{CommitLog, Genesis, Options, PartitionStart, Topic};
-use tidegauge_sink::store::LocalStore;
 
 use super::commit::Committer;
 use super::coordinator::{CommitRules, Engine, WorkerSettings};
 use super::files::{self, FileReader, RecordFile};
 use super::recover::{self, RESULTS_VERSION};
+use super::store::open_location;
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report, WorkerRules};
 use super::{PipelineError, Progress, Summary};
-use crate::config::Config;
+use crate::config::{Config, Location};
 
 /// What to replay, and into what.
 pub struct ReplayOptions<'p> {
     /// Directory of `<topic>/<partition>.jsonl`.
     pub records: PathBuf,
-    /// Directory of the results.
-    pub output: PathBuf,
+    /// Where the results go.
+    pub output: Location,
     /// How.
     pub config: Config,
     /// Records that a worker takes from a partition at once.
@@ -71,7 +71,7 @@ pub async fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError
         usage: false,
         again: false,
     })?;
-    let store = Arc::new(LocalStore::new(&options.output));
+    let store = open_location(&options.output)?;
     let log_options = Options {
         results: RESULTS_VERSION,
         checkpoint_every: config.output.checkpoint_every,

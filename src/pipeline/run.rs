@@ -1,6 +1,5 @@
 //! `run`: the service, and the bounded runs over Kafka.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use super::session::{Ended, Session};
 use super::status::Status;
 use super::worker::WorkerRules;
 use super::{PipelineError, Summary};
-use crate::config::{Config, Location};
+use crate::config::Config;
 
 /// What a run is asked for.
 pub struct RunOptions {
@@ -86,23 +85,6 @@ pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<
             () = tokio::time::sleep(pause) => (),
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         }
-    }
-}
-
-/// The directory of the output.
-pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
-    match config.output.location.as_deref() {
-        Some(Location::Local(path)) => Ok(path),
-        Some(Location::Remote { scheme, .. }) => Err(PipelineError {
-            message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
-            usage: true,
-            again: false,
-        }),
-        None => Err(PipelineError {
-            message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
-            usage: true,
-            again: false,
-        }),
     }
 }
 

@@ -9,7 +9,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::KafkaSource;
 use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options};
-use tidegauge_sink::store::{LocalStore, Store};
+use tidegauge_sink::store::Store;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,9 +19,10 @@ use super::found::{CONNECT, Found};
 use super::lane::LaneError;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::reporter::{lowest, partitions};
-use super::run::{RunOptions, failed, forward, local_output, start_engine};
+use super::run::{RunOptions, failed, forward, start_engine};
 use super::status::Status;
 use super::stop::{given_up, unwritten};
+use super::store::open_store;
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report};
 use super::{PipelineError, Summary};
@@ -70,10 +71,9 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Runs until the end, or until everything has to be taken up from the log again.
     pub(super) async fn run(options: &'a mut RunOptions, status: &'a Status, found: Found) -> Result<Ended, PipelineError> {
-        let output = local_output(&options.config)?.to_owned();
+        let store = open_store(&options.config)?;
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
-        let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
         let log_options = Options {
             results: RESULTS_VERSION,
             checkpoint_every: options.config.output.checkpoint_every,

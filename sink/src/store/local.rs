@@ -248,10 +248,7 @@ impl Inner {
             .read_to_end(&mut bytes)
             .map_err(|error| self.retry("reading", path, &error))?;
         if bytes.len() as u64 > max_bytes {
-            return Err(StoreError::corrupt(
-                path,
-                format!("it is larger than {max_bytes} bytes, the most that such a file can have"),
-            ));
+            return Err(StoreError::too_large(path, max_bytes));
         }
         Ok(Bytes::from(bytes))
     }

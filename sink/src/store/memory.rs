@@ -238,10 +238,7 @@ impl Store for MemoryStore {
             inner.step(Change::Nothing)?;
             let bytes = inner.files.get(&path).cloned().ok_or_else(|| missing(&path))?;
             if bytes.len() as u64 > max_bytes {
-                return Err(StoreError::corrupt(
-                    &path,
-                    format!("it is larger than {max_bytes} bytes, the most that such a file can have"),
-                ));
+                return Err(StoreError::too_large(&path, max_bytes));
             }
             Ok(bytes)
         }

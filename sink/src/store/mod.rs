@@ -3,6 +3,7 @@
 //! Paths are relative to the output, with `/` between their parts. Everything that is not a finished data file lives below
 //! [`PRIVATE`], so that a reader who globs a table never meets it.
 
+mod bucket;
 mod local;
 mod memory;
 mod probe;
@@ -12,6 +13,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+pub use bucket::{BucketStore, Provider};
 pub use local::LocalStore;
 pub use memory::{Fault, MemoryStore};
 
@@ -66,8 +68,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn replace(&self, path: &str, bytes: Bytes) -> Pending<'_, ()>;
 
     /// Moves staged files to their final places. Idempotent: a file that is in place and no longer staged is done. Never replaces a
-    /// file that is in place. [`StoreError::Missing`] names the final path of the first file that is in neither place; the files
-    /// after it are not moved.
+    /// file that is in place. [`StoreError::Missing`] names the final path of the first file that is in neither place; of the files
+    /// after it, some may have been moved.
     fn publish(&self, moves: &[Move]) -> Pending<'_, ()>;
 
     /// Creates a file with this content unless a file of that name exists. Of any number of callers at most one succeeds, and nobody
@@ -137,6 +139,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A file that is larger than the reader is ready to hold.
+    fn too_large(path: &str, max_bytes: u64) -> StoreError {
+        StoreError::corrupt(
+            path,
+            format!("it is larger than {max_bytes} bytes, the most that such a file can have"),
+        )
+    }
+
     /// A damaged file.
     pub(crate) fn corrupt(path: &str, why: impl fmt::Display) -> StoreError {
         StoreError::Corrupt {

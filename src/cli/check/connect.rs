@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tidegauge_aggregate::record::Record;
 use tidegauge_ingest::decode::{DecodeLimits, Decoder};
 use tidegauge_ingest::kafka::{self, Probe, ProbedTopic, Settings};
-use tidegauge_sink::store::{LocalStore, Store};
 
 use super::describe;
 use crate::cli::failure::Failure;
 use crate::cli::kafka::settings;
 use crate::cli::output::{self, Style};
 use crate::config::{Config, Location};
+use crate::pipeline::store::open_store;
 
 /// How long the cluster has to answer, and then each topic.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -118,30 +118,26 @@ fn hidden(config: &Config) -> Vec<String> {
         .filter(|text| text.is_hidden());
     let parts = texts.flat_map(|text| text.split(',').map(|part| part.trim().to_owned()));
     let location = config.output.location.as_ref().filter(|location| location.is_hidden());
-    let directory = location.and_then(|location| match &**location {
-        Location::Local(path) => Some(path.display().to_string()),
-        Location::Remote { .. } => None,
+    let place = location.into_iter().flat_map(|location| match &**location {
+        Location::Local(path) => vec![path.display().to_string()],
+        Location::Remote { bucket, .. } => vec![location.to_string(), bucket.clone()],
     });
-    let mut hidden: Vec<String> = parts.chain(directory).filter(|text| !text.is_empty()).collect();
+    let mut hidden: Vec<String> = parts.chain(place).filter(|text| !text.is_empty()).collect();
     // One may be a part of another.
     hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
     hidden
 }
 
 fn output_problem(config: &Config) -> Result<Option<String>, Failure> {
-    let path = match config.output.location.as_deref() {
-        Some(Location::Local(path)) => path,
-        Some(Location::Remote { scheme, .. }) => {
-            return Ok(Some(format!(
-                "output.url: object stores ({scheme}://) are not supported by this version; use a local directory, as in file:///var/lib/tidegauge"
-            )));
-        }
-        None => return Ok(Some("output.url is not set".to_owned())),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    if config.output.location.is_none() {
+        return Ok(Some("output.url is not set".to_owned()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Running(format!("the output cannot be tried: {error}")))?;
-    let store = LocalStore::new(path);
-    Ok(runtime.block_on(store.probe()).err().map(|error| error.to_string()))
+    Ok(match open_store(config) {
+        Ok(store) => runtime.block_on(store.probe()).err().map(|error| error.to_string()),
+        Err(error) => Some(error.message),
+    })
 }
 
 impl Found {

@@ -6,7 +6,7 @@ use tidegauge_aggregate::spec::{Spec, Window};
 
 use crate::cli::output::{self, Style};
 use crate::cli::value;
-use crate::config::{Bound, Compression, Config, Guarded, Location, Start, Target};
+use crate::config::{Bound, Compression, Config, Guarded, Start, Target};
 
 /// What would run, line by line. Values that must not be shown are `***`.
 pub(super) fn describe(config: &Config, style: Style) -> String {
@@ -108,10 +108,7 @@ pub(super) fn location(config: &Config) -> String {
     match &config.output.location {
         None => "nowhere".to_owned(),
         Some(location) if location.is_hidden() => format!("{location:?}"),
-        Some(location) => match &**location {
-            Location::Local(path) => path.display().to_string(),
-            Location::Remote { scheme, bucket, prefix } => format!("{scheme}://{bucket}/{prefix}"),
-        },
+        Some(location) => (**location).to_string(),
     }
 }
 

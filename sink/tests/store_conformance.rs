@@ -1,27 +1,62 @@
-//! One suite that every store has to pass, and what is particular to a local directory.
+//! One suite that every store has to pass: what the trait promises. What is particular to one is in files of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::os::unix::fs::PermissionsExt;
+#[path = "../../tests/support/moto.rs"]
+mod moto;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tidegauge_sink::store::{Creation, LocalStore, MemoryStore, Move, Store, StoreError};
+use tidegauge_sink::store::{BucketStore, Creation, LocalStore, MemoryStore, Move, Provider, Store, StoreError};
 
 /// Enough for every file of these tests.
 const LIMIT: u64 = 1 << 20;
 
+/// One output, as two processes see it.
+struct Pair {
+    store: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+    _guard: Option<TempDir>,
+}
+
+fn bucket(prefix: &str) -> BucketStore {
+    BucketStore::open(Provider::S3, moto::BUCKET, prefix, moto::shared().variables()).unwrap()
+}
+
 /// Every implementation, each empty and ready.
-async fn stores() -> Vec<(Arc<dyn Store>, Option<TempDir>)> {
-    let directory = TempDir::new().unwrap();
-    let stores: Vec<(Arc<dyn Store>, Option<TempDir>)> = vec![
-        (Arc::new(MemoryStore::new()), None),
-        (Arc::new(LocalStore::new(directory.path().join("out"))), Some(directory)),
+async fn pairs() -> Vec<Pair> {
+    static PREFIX: AtomicU32 = AtomicU32::new(0);
+    let prefix = format!("conformance/{}", PREFIX.fetch_add(1, Ordering::Relaxed));
+    let (memory, directory) = (MemoryStore::new(), TempDir::new().unwrap());
+    let root = directory.path().join("out");
+    let pairs = vec![
+        Pair {
+            store: Arc::new(memory.clone()),
+            other: Arc::new(memory),
+            _guard: None,
+        },
+        Pair {
+            store: Arc::new(LocalStore::new(&root)),
+            other: Arc::new(LocalStore::new(&root)),
+            _guard: Some(directory),
+        },
+        Pair {
+            store: Arc::new(bucket(&prefix)),
+            other: Arc::new(bucket(&prefix)),
+            _guard: None,
+        },
     ];
-    for (store, _) in &stores {
-        store.probe().await.unwrap();
+    for pair in &pairs {
+        pair.store.probe().await.unwrap();
     }
-    stores
+    pairs
+}
+
+/// The stores of [`pairs`].
+async fn stores() -> Vec<(Arc<dyn Store>, Pair)> {
+    pairs().await.into_iter().map(|pair| (Arc::clone(&pair.store), pair)).collect()
 }
 
 fn one_move(staged: &str, path: &str) -> Vec<Move> {
@@ -184,78 +219,86 @@ async fn a_path_out_of_the_output_is_refused() {
                 store.publish(&one_move(path, path)).await,
                 Err(StoreError::Corrupt { .. })
             ));
+            assert!(matches!(store.replace(path, Bytes::new()).await, Err(StoreError::Corrupt { .. })));
+            assert!(matches!(store.delete(path).await, Err(StoreError::Corrupt { .. })));
+            assert!(matches!(store.list(path).await, Err(StoreError::Corrupt { .. })));
         }
     }
 }
 
-#[tokio::test]
-async fn others_can_neither_read_files_nor_enter_directories() {
-    let directory = TempDir::new().unwrap();
-    let root = directory.path().join("deep/out");
-    let store = LocalStore::new(&root);
-    store.probe().await.unwrap();
-    store.stage(STAGED, Bytes::from_static(b"x")).await.unwrap();
-    store.publish(&one_move(STAGED, FINAL)).await.unwrap();
-    store
-        .create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x"))
-        .await
-        .unwrap();
-    for path in ["", "events", "events/date=2026-07-01", FINAL, "_tidegauge", "_tidegauge/log/0.json"] {
-        let mode = root.join(path).metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o027, 0, "{path:?} has mode {mode:o}");
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_that_finish_the_same_moves_both_succeed() {
+    for Pair { store, other, _guard } in pairs().await {
+        let mut moves = Vec::new();
+        for number in 0..30 {
+            let (staged, path) = (format!("_tidegauge/staging/w/{number}"), format!("events/{number}.parquet"));
+            store.stage(&staged, Bytes::from(format!("rows {number}"))).await.unwrap();
+            moves.extend(one_move(&staged, &path));
+        }
+        let publish = |store: &Arc<dyn Store>| {
+            let (store, moves) = (Arc::clone(store), moves.clone());
+            tokio::spawn(async move { store.publish(&moves).await })
+        };
+        for task in [publish(&store), publish(&other), publish(&store), publish(&other)] {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(store.list("_tidegauge/staging").await.unwrap(), [], "{store:?}");
+        for number in 0..30 {
+            let found = other.get(&format!("events/{number}.parquet"), LIMIT).await.unwrap();
+            assert_eq!(found, format!("rows {number}"), "{store:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_file_that_is_replaced_is_read_whole() {
+    for Pair { store, other, _guard } in pairs().await {
+        store.replace("_tidegauge/live/w", Bytes::from(vec![0; 70_000])).await.unwrap();
+        let writer = tokio::spawn(async move {
+            for content in 1..=40_u8 {
+                // Lengths differ, so that a mixture of two shows.
+                store
+                    .replace("_tidegauge/live/w", Bytes::from(vec![content; 70_000 + usize::from(content)]))
+                    .await
+                    .unwrap();
+            }
+        });
+        let mut last = 0;
+        while last < 40 {
+            let found = other.get("_tidegauge/live/w", LIMIT).await.unwrap();
+            assert!(found.iter().all(|byte| *byte == found[0]), "{other:?}");
+            assert!(found[0] >= last, "{other:?} went back from {last} to {}", found[0]);
+            last = found[0];
+            assert_eq!(found.len(), 70_000 + usize::from(last), "{other:?}");
+        }
+        writer.await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn temporary_files_of_a_crash_are_removed_at_start_and_those_of_live_processes_are_not() {
-    let directory = TempDir::new().unwrap();
-    let store = LocalStore::new(directory.path());
-    store
-        .create_if_absent("_tidegauge/log/0.json", Bytes::from_static(b"x"))
-        .await
-        .unwrap();
-    let left = directory.path().join("_tidegauge/tmp/left");
-    std::fs::write(&left, b"torn").unwrap();
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
-    std::fs::File::options()
-        .write(true)
-        .open(&left)
-        .unwrap()
-        .set_modified(long_ago)
-        .unwrap();
-    std::fs::write(directory.path().join("_tidegauge/tmp/another"), b"half").unwrap();
-    std::fs::create_dir_all(directory.path().join("_tidegauge/staging/old-writer")).unwrap();
-    store.probe().await.unwrap();
-    let remain: Vec<String> = store
-        .list("_tidegauge/tmp")
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|file| file.path)
-        .collect();
-    assert_eq!(remain, ["_tidegauge/tmp/another"]);
-    assert!(!directory.path().join("_tidegauge/staging/old-writer").exists());
-    assert_eq!(store.get("_tidegauge/log/0.json", 1).await.unwrap(), "x");
-}
-
-#[tokio::test]
-async fn an_output_that_is_a_file_is_refused_with_the_path_and_a_remedy() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("file");
-    std::fs::write(&path, b"").unwrap();
-    for root in [path.clone(), path.join("below")] {
-        let error = LocalStore::new(&root).probe().await.unwrap_err();
-        let message = error.to_string();
-        assert!(matches!(error, StoreError::Fatal { .. }), "{message}");
-        assert!(message.contains(&path.display().to_string()), "{message}");
-        assert!(message.contains("choose another") || message.contains("move it away"), "{message}");
+async fn a_file_that_is_written_in_parts_is_one_file() {
+    for (store, _guard) in stores().await {
+        let rows: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
+        store.stage(STAGED, Bytes::from(rows.clone())).await.unwrap();
+        store.publish(&one_move(STAGED, FINAL)).await.unwrap();
+        assert!(store.get(FINAL, 20_000_000).await.unwrap() == rows, "{store:?}");
     }
 }
 
 #[tokio::test]
-async fn an_output_that_cannot_be_written_to_is_refused_at_start() {
-    // The kernel's own file system takes no files from anyone, the superuser included.
-    let error = LocalStore::new("/proc/tidegauge").probe().await.unwrap_err();
-    assert!(matches!(error, StoreError::Fatal { .. }), "{error}");
-    assert!(error.to_string().contains("/proc/tidegauge"), "{error}");
+async fn a_listing_is_in_ascending_order_and_says_when_files_were_written() {
+    for (store, _guard) in stores().await {
+        for path in ["d/b/c", "d/b-c", "d/a", "d/b/a/z", "dd/x", "d/b=1/x"] {
+            store.stage(path, Bytes::from_static(b"123")).await.unwrap();
+        }
+        let listed = store.list("d").await.unwrap();
+        let paths: Vec<&str> = listed.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["d/a", "d/b-c", "d/b/a/z", "d/b/c", "d/b=1/x"], "{store:?}");
+        // Seconds are as fine as some stores get, and the store in memory has a clock of its own, which stands still.
+        store.replace("d/a", Bytes::from_static(b"4")).await.unwrap();
+        let again = store.list("d").await.unwrap();
+        assert!(again[0].modified >= listed[0].modified && again[0].bytes == 1, "{store:?}");
+        let oldest = if store.location() == "memory" { 0 } else { 1_700_000_000_000 };
+        assert!(listed.iter().all(|file| file.modified >= oldest), "{listed:?}");
+    }
 }
