@@ -3,6 +3,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::short::short;
+
 pub(crate) use crate::spec::MAX_ATTRIBUTE_DIMENSIONS;
 
 /// Length byte of a null; every dimension value is at most 128 bytes long.
@@ -145,24 +147,15 @@ fn push(bytes: &mut Vec<u8>, value: Option<&str>) {
         bytes.push(NULL);
         return;
     };
-    // Nearly all values are short, and half a dozen calls to copy a few bytes each cost more than all the rest: so they are put together
-    // from parts of fixed size that may overlap, and copied with what follows, which the next value overwrites.
-    let length = text.len();
-    let place = |part: u64, at: usize| u128::from(part) << (8 * at);
-    let whole = if let (Some(first), Some(last), true) = (text.first_chunk(), text.last_chunk(), length <= 15) {
-        place(u64::from_le_bytes(*first), 0) | place(u64::from_le_bytes(*last), length - 8)
-    } else if let (Some(first), Some(last), true) = (text.first_chunk(), text.last_chunk(), length <= 15) {
-        place(u32::from_le_bytes(*first).into(), 0) | place(u32::from_le_bytes(*last).into(), length - 4)
-    } else if let ([first, ..], [.., last], true) = (text, text, length <= 15) {
-        place((*first).into(), 0) | place(text[length / 2].into(), length / 2) | place((*last).into(), length - 1)
-    } else {
-        bytes.push(length.min(NULL as usize - 1) as u8);
-        bytes.extend_from_slice(text);
+    let end = bytes.len() + 1 + text.len();
+    if let Some(whole) = short(text) {
+        // With what follows, which the next value overwrites.
+        bytes.extend_from_slice(&whole.to_le_bytes());
+        bytes.truncate(end);
         return;
-    };
-    let end = bytes.len() + 1 + length;
-    bytes.extend_from_slice(&(whole << 8 | length as u128).to_le_bytes());
-    bytes.truncate(end);
+    }
+    bytes.push(text.len().min(NULL as usize - 1) as u8);
+    bytes.extend_from_slice(text);
 }
 
 fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
