@@ -13,9 +13,7 @@ use super::column::Column;
 /// The rows of a column since the row group began.
 #[derive(Default)]
 pub(super) struct Name {
-    index: HashTable<u32>,
-    /// By number.
-    known: Vec<Known>,
+    known: HashTable<Known>,
     /// The texts in the order of their numbers as Parquet's PLAIN encoding has them: each after its length.
     pub(super) dictionary: Vec<u8>,
     /// The numbers of the rows that have a value.
@@ -30,7 +28,8 @@ pub(super) struct Name {
 struct Known {
     /// See [`fingerprint`].
     fingerprint: u128,
-    /// Where it starts in the dictionary, which is with its length.
+    number: u32,
+    /// Where its length starts in the dictionary.
     start: usize,
 }
 
@@ -74,28 +73,27 @@ impl Name {
     #[inline]
     fn number(&mut self, text: &str) -> u32 {
         let fingerprint = fingerprint(text);
-        let (known, dictionary) = (&self.known, &self.dictionary);
-        let is_it = |number: &u32| {
-            let known = &known[*number as usize];
+        let dictionary = &self.dictionary;
+        let is_it = |known: &Known| {
             known.fingerprint == fingerprint && (fingerprint as u8 != LONG || at(dictionary, known.start) == text.as_bytes())
         };
-        match self.index.find(hash(fingerprint), is_it) {
-            Some(number) => *number,
+        match self.known.find(hash(fingerprint), is_it) {
+            Some(known) => known.number,
             None => self.add(text, fingerprint),
         }
     }
 
     #[cold]
     fn add(&mut self, text: &str, fingerprint: u128) -> u32 {
-        let number = self.known.len() as u32;
-        let start = self.dictionary.len();
+        let known = Known {
+            fingerprint,
+            number: self.known.len() as u32,
+            start: self.dictionary.len(),
+        };
         self.dictionary.extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.dictionary.extend_from_slice(text.as_bytes());
-        self.known.push(Known { fingerprint, start });
-        let known = &self.known;
-        self.index
-            .insert_unique(hash(fingerprint), number, |number| hash(known[*number as usize].fingerprint));
-        number
+        let entry = self.known.insert_unique(hash(fingerprint), known, |known| hash(known.fingerprint));
+        entry.get().number
     }
 
     /// How many different texts there are.
@@ -110,7 +108,6 @@ impl Name {
 
     /// Forgets all rows, and keeps the room they took.
     pub(super) fn clear(&mut self) {
-        self.index.clear();
         self.known.clear();
         self.dictionary.clear();
         self.numbers.clear();

@@ -139,3 +139,93 @@ fn varint(out: &mut Vec<u8>, mut number: usize) {
     }
     out.push(number as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::cast::AsArray;
+    use arrow::datatypes::{Field, Schema};
+    use parquet::arrow::ArrowSchemaConverter;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use proptest::prelude::*;
+
+    use super::super::Compression;
+    use super::super::column::Column;
+    use super::*;
+
+    /// The column as a reader finds it in a file of its own.
+    fn read_back(values: &[Option<String>], nullable: bool, compression: Compression, batch: usize) -> Vec<Option<String>> {
+        let mut name = Name::empty();
+        let mut compressor = Compressor::new(compression).unwrap();
+        let schema = Schema::new(vec![Field::new("name", Name::data_type(), nullable)]);
+        let schema = ArrowSchemaConverter::new().convert(&schema).unwrap();
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut file = SerializedFileWriter::new(Vec::new(), schema.root_schema_ptr(), properties).unwrap();
+        // Twice, since the second row group starts from what the first left.
+        for _ in 0..2 {
+            for rows in values.chunks(batch) {
+                for (row, value) in rows.iter().enumerate() {
+                    name.set(row, value.as_deref());
+                }
+                assert!(name.finish(rows.len()).unwrap().is_none());
+            }
+            let chunk = encode(&mut name, values.len(), &schema.column(0), &mut compressor).unwrap();
+            let mut group = file.next_row_group().unwrap();
+            group.append_column(&chunk.bytes, chunk.close).unwrap();
+            group.close().unwrap();
+        }
+        let bytes = Bytes::from(file.into_inner().unwrap());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+        let mut found = Vec::new();
+        for batch in reader {
+            found.extend(
+                batch
+                    .unwrap()
+                    .column(0)
+                    .as_string::<i32>()
+                    .iter()
+                    .map(|value| value.map(str::to_owned)),
+            );
+        }
+        assert_eq!(found.split_off(values.len()), found);
+        found
+    }
+
+    fn compressions() -> impl Strategy<Value = Compression> {
+        prop::sample::select(vec![Compression::Zstd(1), Compression::Snappy, Compression::Lz4, Compression::None])
+    }
+
+    proptest! {
+        #[test]
+        fn names_come_back_as_they_were_set(
+            distinct in 1_usize..700,
+            picks in prop::collection::vec((any::<prop::sample::Index>(), 1_usize..20, 0_u8..4), 1..300),
+            compression in compressions(),
+            batch in 1_usize..50,
+        ) {
+            // Of many lengths, some of them alike up to their last byte.
+            let names: Vec<String> = (0..distinct).map(|n| format!("{}{n}", "name".repeat(n % 9))).collect();
+            let values: Vec<Option<String>> = picks
+                .iter()
+                .flat_map(|(name, times, kind)| std::iter::repeat_n((*kind > 0).then(|| name.get(&names).clone()), *times))
+                .collect();
+            prop_assert_eq!(&read_back(&values, true, compression, batch), &values);
+            let filled: Vec<Option<String>> = values.into_iter().map(|value| Some(value.unwrap_or_default())).collect();
+            prop_assert_eq!(&read_back(&filled, false, compression, batch), &filled);
+            prop_assert_eq!(&read_back(&filled, true, compression, batch), &filled);
+        }
+    }
+
+    #[test]
+    fn a_column_without_values_comes_back_empty() {
+        let values = vec![None; 100];
+        for compression in [Compression::Zstd(3), Compression::Snappy, Compression::Lz4, Compression::None] {
+            assert_eq!(read_back(&values, true, compression, 64), values);
+        }
+    }
+}
