@@ -29,8 +29,20 @@ pub fn short(text: &[u8]) -> Option<u128> {
     Some(whole << 8 | length as u128)
 }
 
+/// A hash of what has the hash `before` and one more number behind it.
+#[inline]
+#[must_use]
+pub fn mix(before: u64, number: u128) -> u64 {
+    let (low, high) = (number as u64, (number >> 64) as u64);
+    let product = u128::from(before ^ low ^ 0x9E37_79B9_7F4A_7C15) * u128::from(high ^ 0xD6E8_FEB8_6659_FD93);
+    // Where one factor is 0 the other half still tells numbers apart.
+    (product >> 64) as u64 ^ product as u64 ^ low ^ high
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -43,5 +55,20 @@ mod tests {
             assert_eq!(short(&text[..length]), Some(u128::from_le_bytes(expected)), "{length}");
         }
         assert_eq!(short(&text), None);
+    }
+
+    #[test]
+    fn texts_that_differ_have_hashes_that_differ() {
+        let texts = (0..100_000_u32).map(|n| format!("{}{n}", "v".repeat(n as usize % 9)));
+        let hashes: HashSet<u64> = texts
+            .filter_map(|text| short(text.as_bytes()))
+            .map(|number| mix(0, number))
+            .collect();
+        assert_eq!(hashes.len(), 100_000);
+        let pairs: HashSet<u64> = (0..300).flat_map(|a| (0..300).map(move |b| mix(mix(0, a), b))).collect();
+        assert_eq!(pairs.len(), 90_000);
+        let (zero_low, zero_high) = (0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93_u128 << 64);
+        let products: HashSet<u64> = (0..100).flat_map(|n| [mix(0, zero_low | n << 64), mix(0, zero_high | n)]).collect();
+        assert_eq!(products.len(), 200);
     }
 }

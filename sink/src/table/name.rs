@@ -5,7 +5,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use hashbrown::HashTable;
-use tidegauge_aggregate::short::short;
+use tidegauge_aggregate::short::{mix, short};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::column::Column;
@@ -42,12 +42,6 @@ fn fingerprint(text: &str) -> u128 {
     short(text.as_bytes()).unwrap_or_else(|| u128::from(xxh3_64(text.as_bytes())) << 8 | u128::from(LONG))
 }
 
-#[inline]
-fn hash(fingerprint: u128) -> u64 {
-    let product = u128::from(fingerprint as u64 ^ 0x9E37_79B9_7F4A_7C15) * u128::from((fingerprint >> 64) as u64 ^ 0xD6E8_FEB8_6659_FD93);
-    (product >> 64) as u64 ^ product as u64
-}
-
 /// The text whose length starts there.
 fn at(dictionary: &[u8], start: usize) -> &[u8] {
     match dictionary.get(start..).and_then(<[u8]>::split_first_chunk) {
@@ -77,7 +71,7 @@ impl Name {
         let is_it = |known: &Known| {
             known.fingerprint == fingerprint && (fingerprint as u8 != LONG || at(dictionary, known.start) == text.as_bytes())
         };
-        match self.known.find(hash(fingerprint), is_it) {
+        match self.known.find(mix(0, fingerprint), is_it) {
             Some(known) => known.number,
             None => self.add(text, fingerprint),
         }
@@ -92,7 +86,9 @@ impl Name {
         };
         self.dictionary.extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.dictionary.extend_from_slice(text.as_bytes());
-        let entry = self.known.insert_unique(hash(fingerprint), known, |known| hash(known.fingerprint));
+        let entry = self
+            .known
+            .insert_unique(mix(0, fingerprint), known, |known| mix(0, known.fingerprint));
         entry.get().number
     }
 
