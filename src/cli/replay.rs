@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::hooks::{self, ReplayOptions};
 use super::progress::ProgressLine;
-use super::{Context, output, summary};
+use super::{Context, hidden, output, summary};
 use crate::config::{Config, ProcessEnvironment};
 use crate::pipeline::Progress;
 
@@ -45,6 +45,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, context: &Context) -> Result<(), Failure> {
     let config = Config::load_for_replay(options.config.as_deref(), &ProcessEnvironment)?;
+    hidden::keep(&config);
     if !options.records.is_dir() {
         let records = options.records.display();
         return Err(Failure::Usage(format!(

@@ -19,11 +19,17 @@ mod stop;
 mod tables;
 mod worker;
 
+pub(crate) use worker::now;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::record::RejectReason;
 use tidegauge_sink::log::{LogState, TableTotals};
+use tidegauge_sink::store::{LocalStore, Store};
+
+use crate::config::Config;
 
 /// What an output holds: the end of `replay` and of `run --until-end`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +79,11 @@ failures!(
     tidegauge_sink::gauges::RenderError,
     tidegauge_ingest::source::SourceError,
 );
+
+/// The store of the output that a configuration names.
+pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, PipelineError> {
+    Ok(Arc::new(LocalStore::new(run::local_output(config)?)))
+}
 
 /// Worker threads by default.
 pub(crate) fn cores() -> usize {

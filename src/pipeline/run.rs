@@ -10,7 +10,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_ingest::kafka::{DeadLetter, KafkaSource, Settings};
 use tidegauge_ingest::source::{Offered, PartitionRef, ReadError, Source, SourceEvent, Start, Started};
 use tidegauge_sink::log::{CommitLog, Genesis, Options};
-use tidegauge_sink::store::{LocalStore, Store};
+use tidegauge_sink::store::Store;
 use tokio::sync::{mpsc, watch};
 
 use super::commit::{CommitStats, Committer};
@@ -135,10 +135,9 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn run(options: &'a mut RunOptions, status: &'a Status, found: Found) -> Result<Ended, PipelineError> {
-        let output = local_output(&options.config)?.to_owned();
         let plan = Arc::new(Plan::new(options.config.spec.clone()));
         let spec = serde_json::to_value(&options.config.spec).map_err(|e| failed(format!("the specification cannot be written: {e}")))?;
-        let store: Arc<dyn Store> = Arc::new(LocalStore::new(output));
+        let store = super::open_store(&options.config)?;
         let log_options = Options {
             results: RESULTS_VERSION,
             checkpoint_every: options.config.output.checkpoint_every,

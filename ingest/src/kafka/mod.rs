@@ -10,6 +10,7 @@
 
 mod cluster;
 mod dead_letter;
+mod held;
 mod matching;
 mod probe;
 mod reader;
@@ -28,6 +29,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use dead_letter::DeadLetter;
+pub use held::{Held, held};
 pub use matching::{matching, offsets_at};
 pub use probe::{Probe, ProbedTopic, probe, sample};
 pub use settings::{Settings, reserved, validate};

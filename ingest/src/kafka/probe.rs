@@ -105,7 +105,7 @@ pub fn sample(
     Ok(seen)
 }
 
-fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: Instant) -> Result<Metadata, SourceError> {
+pub(super) fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: Instant) -> Result<Metadata, SourceError> {
     loop {
         let error = match consumer.fetch_metadata(None, Duration::from_secs(1)) {
             Ok(metadata) => return Ok(metadata),
@@ -218,7 +218,7 @@ fn probe_group(settings: &Settings, topics: &[ProbedTopic], limit: Duration) -> 
 
 /// Keeps the errors that librdkafka reports while it tries.
 #[derive(Default)]
-struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
+pub(super) struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
 
 impl Collector {
     fn note(&self, code: RDKafkaErrorCode, reason: &str) {
