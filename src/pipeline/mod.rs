@@ -19,6 +19,7 @@ mod stop;
 mod tables;
 mod worker;
 
+pub(crate) use recover::RESULTS_VERSION;
 pub(crate) use worker::now;
 
 use std::collections::BTreeMap;

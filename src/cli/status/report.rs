@@ -6,9 +6,11 @@ use tidegauge_aggregate::record::RejectReason;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::kafka::Held;
 use tidegauge_ingest::source::{PartitionRef, Watermarks};
+use tidegauge_sink::log::codec;
 use tidegauge_sink::log::{Entry, Kind, LogState, Recovered, WriterId};
 
 use super::lag::partitions;
+use crate::pipeline::RESULTS_VERSION;
 
 /// Everything that is told.
 pub(super) struct Report {
@@ -75,9 +77,19 @@ impl Report {
         }
     }
 
-    /// What will keep a partition from going on.
+    /// What will keep the pipeline, or a partition of it, from going on.
     pub(super) fn troubles(&self) -> Vec<String> {
-        self.rows.iter().filter_map(Row::trouble).collect()
+        let asks = [
+            ("writes", self.log.identity.least_writer, codec::VERSION),
+            ("computes results of", self.log.results, RESULTS_VERSION),
+        ];
+        let newer = asks.into_iter().filter(|(_, least, ours)| least > ours);
+        let newer = newer.map(|(action, least, ours)| {
+            format!(
+                "the output asks for a program that {action} version {least}, this one has version {ours}; use a later version of Tidegauge"
+            )
+        });
+        newer.chain(self.rows.iter().filter_map(Row::trouble)).collect()
     }
 
     /// The published watermark.
