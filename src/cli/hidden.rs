@@ -1,4 +1,5 @@
-//! What messages must not show, whoever wrote them: secrets, and what came from the environment by `${NAME}` or from a file.
+//! What messages must not show, whoever wrote them: secrets, what came from the environment by `${NAME}` or from a file, and characters that
+//! are none to a reader.
 //!
 //! Our own messages know what they may show. Those of clients and stores quote what they were given, so all that leaves the process by standard
 //! error goes through [`hide`].
@@ -47,6 +48,23 @@ pub(super) fn hide(text: &str) -> Cow<'_, str> {
         })
 }
 
+/// The text on one line, with escapes in place of characters that move the cursor, colour the terminal or turn the direction of writing.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if harmful(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Names of topics are labels of gauges and columns of results, so they are not among it.
 fn hidden(config: &Config) -> Vec<String> {
     let kafka = &config.kafka;
@@ -66,4 +84,15 @@ fn hidden(config: &Config) -> Vec<String> {
         });
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_act_on_a_terminal_become_escapes() {
+        assert_eq!(plain("a\u{1b}[31m\nb\u{9b}\u{202e}c"), "a\\u{1b}[31m\\nb\\u{9b}\\u{202e}c");
+        assert_eq!(plain("Grüße, \"quoted\" \\ as ever"), "Grüße, \"quoted\" \\ as ever");
+    }
 }

@@ -12,7 +12,7 @@ use tidegauge_sink::store::StoreError;
 
 use self::report::Report;
 use super::failure::Failure;
-use super::hidden::{hide, load};
+use super::hidden::{hide, load, plain};
 use super::{Context, output};
 use crate::cli::check::location;
 use crate::config::Config;
@@ -52,7 +52,11 @@ pub(super) fn run(options: &Options, context: &Context) -> Result<(), Failure> {
         lag::ask(&config, &log.state)
     };
     if let (Err(why), false) = (&lag, options.no_connect || context.quiet) {
-        eprintln!("{} the lag is unknown: {}", output::Style::of_stderr().bad("warning:"), hide(why));
+        eprintln!(
+            "{} the lag is unknown: {}",
+            output::Style::of_stderr().bad("warning:"),
+            hide(&plain(why))
+        );
     }
     let report = Report::new(location(&config), log, lag, crate::pipeline::now());
     if options.json {

@@ -1,6 +1,7 @@
 //! The report as people read it.
 
 use super::report::{Report, Written};
+use crate::cli::hidden::plain;
 use crate::cli::output::{self, Style};
 
 /// Partitions first, since they are what is looked for, then the pipeline as a whole.
@@ -24,7 +25,7 @@ pub(super) fn for_people(report: &Report, style: Style) -> String {
         text.push_str(&format!("\n{}", output::columns(&rows, &[1, 2, 3])));
     }
     for trouble in report.troubles() {
-        text.push_str(&format!("\n{} {trouble}\n", style.bad("problem")));
+        text.push_str(&format!("\n{} {}\n", style.bad("problem"), plain(&trouble)));
     }
     text
 }
@@ -47,7 +48,7 @@ fn partitions(report: &Report) -> String {
     ])];
     rows.extend(report.rows.iter().map(|row| {
         vec![
-            row.partition.to_string(),
+            plain(&row.partition.to_string()).into_owned(),
             row.position.to_string(),
             row.lag().map_or_else(|| "-".to_owned(), |lag| output::grouped(lag.unsigned_abs())),
             row.watermark.map_or_else(|| "-".to_owned(), output::time),
