@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The bound on connections.
-const PLACES: usize = 128;
+const PLACES: usize = 32;
 /// More than the buffers of a connection take.
-const LARGE: usize = 16 << 20;
+const LARGE: usize = 12 << 20;
 
 /// A service whose status is a large answer.
 struct Pretended(String);
@@ -83,7 +83,7 @@ async fn assert_healthy(address: SocketAddr) {
 async fn requests_that_never_end_keep_nobody_out_and_the_newest_of_them_go_on() {
     let address = start().await;
     let mut slow = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..100 {
         let mut stream = connect(address).await;
         stream
             .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Slow: ")
@@ -92,8 +92,8 @@ async fn requests_that_never_end_keep_nobody_out_and_the_newest_of_them_go_on() 
         slow.push(stream);
     }
     assert_healthy(address).await;
-    // 201 came and 128 have a place: the first 73 had to go, and none of the others was cut off to let the probe in.
-    let mut later = slow.swap_remove(100);
+    // 101 came and 32 have a place: the first 69 had to go, and none of the others was cut off to let the probe in.
+    let mut later = slow.swap_remove(75);
     later.write_all(b"no more\r\n\r\n").await.unwrap();
     assert!(rest(&mut later).await.starts_with(b"HTTP/1.1 200"));
     assert_eq!(rest(&mut slow[0]).await, b"", "the first one is closed without an answer");

@@ -14,8 +14,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::places::{Place, Places};
 
-/// Connections at a time; for a further one, the one that has been still for longest has to go.
-const CONNECTIONS: usize = 128;
+/// Connections at a time; for a further one, the one that has been still for longest has to go. Each may hold an answer of many megabytes, and
+/// scrapers, probes and some browsers need no more.
+const CONNECTIONS: usize = 32;
 /// What a request may hold. Ours have no body, and browsers and scrapers send a few hundred bytes.
 const REQUEST_BYTES: usize = 64 << 10;
 /// From the first byte of a request to its end.

@@ -42,6 +42,11 @@ const NEEDS: &[Need] = &[
         present: || output("mvn", &["--version"]).is_some(),
     },
     Need {
+        what: "OpenSSL's command",
+        package: "openssl",
+        present: || output("openssl", &["version"]).is_some(),
+    },
+    Need {
         what: "promtool and prometheus",
         package: "prometheus",
         present: || output("promtool", &["--version"]).is_some(),

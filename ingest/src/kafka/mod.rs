@@ -32,7 +32,7 @@ pub use dead_letter::DeadLetter;
 pub use held::{Held, held};
 pub use matching::{matching, offsets_at};
 pub use probe::{Probe, ProbedTopic, probe, sample};
-pub use settings::{Settings, reserved, validate};
+pub use settings::{Settings, refused, reserved, validate};
 pub use stats::{ClientStats, PartitionStats};
 
 use self::rebalance::Context;
