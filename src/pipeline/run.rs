@@ -198,6 +198,10 @@ impl<'a> Session<'a> {
             .err()
             .filter(|_| session.engine.committer.starts_again)
             .map(ToString::to_string);
+        // Leaving the group may take for as long as its brokers are away.
+        if let (_, Some(why)) | (Ok(Ended::Again(why)), None) = (&ended, &again) {
+            status.starting(why);
+        }
         session.source.stop();
         match (ended, again) {
             (_, Some(why)) => Ok(Ended::Again(why)),
@@ -334,7 +338,8 @@ impl<'a> Session<'a> {
     fn show(&mut self) {
         let lanes = self.engine.board.lanes();
         let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
-        let mut operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
+        let stats = self.source.stats();
+        let mut operational = self.engine.operational(&stats, self.failures.len() as u64);
         // Business gauges would lie while what they are made of is not all there yet.
         let mut rows = None;
         if replaying || lanes.is_empty() {
@@ -347,6 +352,7 @@ impl<'a> Session<'a> {
         let ready = match failure.clone() {
             Some(why) => Err(why),
             None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if stats.is_cut_off() => Err("no Kafka broker answers: what they hold is read when they are back".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
         };
