@@ -14,6 +14,8 @@ mod reference;
 #[path = "support/run.rs"]
 mod run;
 
+use std::time::{Duration, Instant};
+
 use kafka::Broker;
 use producing::{Message, produce, producer};
 use run::{LIMIT, Pipeline, Process};
@@ -116,7 +118,7 @@ fn brokers_that_are_gone_make_it_unready_but_not_unhealthy_until_they_are_back()
     process.until("lose its session", |process| process.stderr().contains("session timed out"));
     for _ in 0..20 {
         assert!(!is_ready(&process), "{}", process.stderr());
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(process.get("/healthz").unwrap().0, 200, "a restart would not help");
     broker.start_again();
@@ -153,6 +155,19 @@ fn a_process_that_another_one_overtook_says_so_until_it_has_started_again() {
     assert_eq!(rows.len(), 30, "nothing is there twice");
 }
 
+/// Stops it, and fails unless it ends well and before the client would have given up by itself.
+fn stops_in_time(process: &mut Process) {
+    let begun = Instant::now();
+    assert_eq!(process.stop(), 0, "{}", process.stderr());
+    // The client alone waits for 10 s beyond the time that a stop has.
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}\n{}",
+        begun.elapsed(),
+        process.stderr()
+    );
+}
+
 #[test]
 fn a_stop_while_the_brokers_are_gone_commits_and_ends_within_its_time() {
     let broker = Broker::start();
@@ -168,8 +183,17 @@ fn a_stop_while_the_brokers_are_gone_commits_and_ends_within_its_time() {
         "nothing is committed before the stop"
     );
     broker.kill();
-    assert_eq!(process.stop(), 0, "{}", process.stderr());
+    stops_in_time(&mut process);
     assert_eq!(output::rows_in(&pipeline.output(), "events"), 10);
+
+    // Once the membership is lost, the client waits to leave a group that does not answer.
+    broker.start_again();
+    let mut process = pipeline.run(&[]);
+    process.until("ready", is_ready);
+    broker.kill();
+    process.until("lose its session", |process| process.stderr().contains("session timed out"));
+    process.until("start again", |process| refuses(process, "/readyz", &["away"]));
+    stops_in_time(&mut process);
 }
 
 #[test]

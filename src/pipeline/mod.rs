@@ -23,6 +23,7 @@ pub(crate) use recover::RESULTS_VERSION;
 pub(crate) use worker::now;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tidegauge_aggregate::counters::Counters;
@@ -30,7 +31,7 @@ use tidegauge_aggregate::record::RejectReason;
 use tidegauge_sink::log::{LogState, TableTotals};
 use tidegauge_sink::store::{LocalStore, Store};
 
-use crate::config::Config;
+use crate::config::{Config, Location};
 
 /// What an output holds: the end of `replay` and of `run --until-end`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +84,22 @@ failures!(
 
 /// The store of the output that a configuration names.
 pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, PipelineError> {
-    Ok(Arc::new(LocalStore::new(run::local_output(config)?)))
+    Ok(Arc::new(LocalStore::new(local_output(config)?)))
+}
+
+/// The directory of the output.
+fn local_output(config: &Config) -> Result<&Path, PipelineError> {
+    match config.output.location.as_deref() {
+        Some(Location::Local(path)) => Ok(path),
+        Some(Location::Remote { scheme, .. }) => Err(PipelineError {
+            message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
+            usage: true,
+        }),
+        None => Err(PipelineError {
+            message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
+            usage: true,
+        }),
+    }
 }
 
 /// Worker threads by default.

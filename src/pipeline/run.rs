@@ -1,7 +1,6 @@
 //! `run`: the service, and the bounded runs over Kafka.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -21,11 +20,11 @@ use super::live::Live;
 use super::recover::{self, RESULTS_VERSION, Resume};
 use super::replay::COMMIT_RECORDS;
 use super::status::Status;
-use super::stop::{given_up, unwritten};
+use super::stop::{given_up, gone, unwritten};
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report, WorkerRules};
 use super::{PipelineError, Summary};
-use crate::config::{self, Config, Location};
+use crate::config::{self, Config};
 
 /// What a run is asked for.
 pub struct RunOptions {
@@ -96,21 +95,6 @@ pub async fn run(mut options: RunOptions, status: Arc<Status>) -> Result<Option<
             () = tokio::time::sleep(pause) => (),
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         }
-    }
-}
-
-/// The directory of the output.
-pub(crate) fn local_output(config: &Config) -> Result<&Path, PipelineError> {
-    match config.output.location.as_deref() {
-        Some(Location::Local(path)) => Ok(path),
-        Some(Location::Remote { scheme, .. }) => Err(PipelineError {
-            message: format!("output.url: {scheme}:// is not supported by this version; use file:///an/absolute/directory"),
-            usage: true,
-        }),
-        None => Err(PipelineError {
-            message: "output.url is missing: where results go, such as file:///var/lib/tidegauge".to_owned(),
-            usage: true,
-        }),
     }
 }
 
@@ -203,6 +187,14 @@ impl<'a> Session<'a> {
             status.starting(why);
         }
         session.source.stop();
+        let Session {
+            engine, source, stopping, ..
+        } = session;
+        let left = options
+            .config
+            .shutdown_timeout
+            .saturating_sub(stopping.map_or(Duration::ZERO, |since| since.elapsed()));
+        gone((engine, source), options.stop.clone(), left).await;
         match (ended, again) {
             (_, Some(why)) => Ok(Ended::Again(why)),
             (ended, None) => ended,
