@@ -1,7 +1,8 @@
-//! Development tasks: install what the tests need, run every check, ask for known vulnerabilities.
+//! Development tasks: install what the tests need, run every check, build a release, ask for known vulnerabilities.
 
 mod checks;
 mod install;
+mod release;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ const USAGE: &str = "usage: cargo xtask <task>
 
   install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Kafka, Python packages, cargo-deny
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
+  release      the binary as it is published, with the list of its dependencies in it, which is read back and written beside it;
+               `--profile dev` tries that out in less time
   advisories   known vulnerabilities in dependencies (asks the RustSec database)
 
 Tools go to target/tools, or to the directory that TIDEGAUGE_TOOLS names. What is there already is not installed again.";
@@ -21,6 +24,8 @@ fn main() -> ExitCode {
     let code = match arguments.as_slice() {
         ["install"] => install::install(),
         ["test"] => checks::test(),
+        ["release"] => release::build("release"),
+        ["release", "--profile", profile] => release::build(profile),
         ["advisories"] => checks::advisories(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -10,6 +10,7 @@
 
 mod cluster;
 mod dead_letter;
+mod held;
 mod matching;
 mod probe;
 mod reader;
@@ -28,9 +29,10 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use dead_letter::DeadLetter;
+pub use held::{Held, held};
 pub use matching::{matching, offsets_at};
 pub use probe::{Probe, ProbedTopic, probe, sample};
-pub use settings::{Settings, reserved, validate};
+pub use settings::{Settings, refused, reserved, validate};
 pub use stats::{ClientStats, PartitionStats};
 
 use self::rebalance::Context;
