@@ -95,7 +95,8 @@ impl<'a> Session<'a> {
             let summary = committer.closed(&found.topics, options.until_end).await?;
             return Ok(Ended::Done(Some(summary)));
         }
-        let engine = start_engine(options, committer, &plan)?;
+        let mut engine = start_engine(options, committer, &plan)?;
+        engine.compacted = found.compacted;
         let (sender, events) = std::sync::mpsc::channel();
         let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
         let expected = partitions(engine.committer.log.state()).collect();
