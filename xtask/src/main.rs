@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
   simulate     the simulated processes over stores that lie: `--seeds N` (default 2000) from `--first N` (default 1); `--trace` prints what each does
   kills N      the test of three real processes, with N disturbances
+  soak MINUTES the release build at full speed on a real Kafka, with a store that stalls in the middle
   release      the binary as it is published, with the list of its dependencies in it, which is read back and written beside it;
                `--profile dev` tries that out in less time
   advisories   known vulnerabilities in dependencies (asks the RustSec database)
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["install"] => install::install(),
         ["test"] => checks::test(),
         ["simulate", options @ ..] => simulate::simulate(options),
+        ["soak", minutes] => simulate::soak(minutes),
         ["kills", count] => simulate::kills(count),
         ["release"] => release::build("release"),
         ["release", "--profile", profile] => release::build(profile),

@@ -36,6 +36,24 @@ pub(crate) fn kills(count: &str) -> Outcome {
     )
 }
 
+/// Soaks the release build.
+pub(crate) fn soak(minutes: &str) -> Outcome {
+    let Ok(minutes) = minutes.parse::<u32>() else {
+        eprintln!("cargo xtask soak MINUTES, not {minutes:?}");
+        return Err(2);
+    };
+    install::install()?;
+    run("release build", &mut cargo(&["build", "--release", "--locked"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), std::path::PathBuf::from);
+    let (binary, tools, seconds) = (target.join("release/tidegauge"), crate::tools(), (minutes * 60).to_string());
+    let variables = [
+        ("TIDEGAUGE_SOAK_SECONDS", seconds.as_str()),
+        ("TIDEGAUGE_BINARY", &binary.to_string_lossy()),
+        ("TIDEGAUGE_TOOLS", &tools.to_string_lossy()),
+    ];
+    test(&["--test", "soak"], &variables)
+}
+
 fn test(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let all = [&["test", "--package", "tidegauge", "--locked"], arguments, &["--", "--nocapture"]].concat();
     let mut command = cargo(&all);

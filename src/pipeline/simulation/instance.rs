@@ -250,6 +250,20 @@ impl Single {
         }
     }
 
+    /// Reads to the end as fast as it can, committing at every so many records, and closes the input. Gives the most bytes of panes there were.
+    pub(super) async fn backfill(mut self, records: u64) -> u64 {
+        self.engine.rules.records = records;
+        let mut most = 0;
+        while self.read() > 0 {
+            if self.engine.commit_due() {
+                undisturbed(commit(&self.world, &mut self.engine, false, &[]).await);
+                most = self.pane_bytes().max(most);
+            }
+        }
+        self.close().await;
+        most
+    }
+
     /// Reads to the end, and closes the input.
     pub(super) async fn close(mut self) {
         while self.read() > 0 {}
