@@ -418,8 +418,10 @@ impl<'a> Session<'a> {
         if self.options.until_end {
             let partitions: Vec<PartitionRef> = started.iter().map(|s| s.partition.clone()).collect();
             let unknown: Vec<PartitionRef> = partitions.into_iter().filter(|p| !self.ends.contains_key(p)).collect();
-            let ends = tokio::task::block_in_place(|| self.source.end_offsets(&unknown, CONNECT))?;
-            self.ends.extend(ends);
+            if !unknown.is_empty() {
+                let ends = tokio::task::block_in_place(|| self.source.end_offsets(&unknown, CONNECT))?;
+                self.ends.extend(ends);
+            }
         }
         for Started { partition, reader, .. } in started {
             let Some(resume) = self.resumes.remove(&partition) else { continue };
