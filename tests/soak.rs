@@ -47,7 +47,6 @@ int fsync(int fd) {
 "#;
 
 const CONFIGURATION: &str = r#"
-output.commit_interval = "5s"
 output.target_file_size = "32MiB"
 limits.max_groups = 20000
 task.attempt_timeout = "1m"
@@ -93,7 +92,7 @@ impl Traffic {
                 ("queue.buffering.max.messages", "200000"),
             ];
             let producer = producing::producer(&brokers, &properties);
-            for n in 0.. {
+            for n in 0_u64.. {
                 if n % 512 == 0 {
                     producer.poll(Duration::ZERO);
                     while sent.load(Ordering::Relaxed) > read.load(Ordering::Relaxed) + AHEAD && !stop.load(Ordering::Relaxed) {

@@ -291,8 +291,13 @@ impl<'a> Session<'a> {
 
     /// Reads what others committed and shares what is not committed, as often as `output.live_interval` says and at a tenth of the time at most.
     async fn meet_others(&mut self) -> Result<(), PipelineError> {
+        if !self.engine.has_company() {
+            // Whoever was waited for is here now.
+            self.engine.board.set_others(None);
+            return Ok(());
+        }
         let interval = self.options.config.output.live_interval.max(self.cost * 10);
-        if self.exchanged.elapsed() < interval || !self.engine.has_company() {
+        if self.exchanged.elapsed() < interval {
             return Ok(());
         }
         self.or_tell(Work::Follow).await?;
