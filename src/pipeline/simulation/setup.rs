@@ -196,6 +196,8 @@ impl Setup {
         let mut groupings = Spec::default_groupings();
         groupings.truncate(3);
         let spec = Spec {
+            // Little traffic leaves a partition without a record for more than a day.
+            revision_horizon: 4 * DAY,
             windows: vec![window("1h", HOUR, HOUR, &[0, 1]), window("24h", DAY, 6 * HOUR, &[0, 2])],
             spike: None,
             journeys: vec![buy()],
