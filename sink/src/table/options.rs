@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::errors::Result;
 use tidegauge_aggregate::spec::Spec;
@@ -38,6 +39,9 @@ impl Compression {
 pub(super) struct Compressor {
     compression: Compression,
     zstd: zstd::bulk::Compressor<'static>,
+    /// A page before and after, whose room is used again.
+    page: Vec<u8>,
+    compressed: Vec<u8>,
 }
 
 impl Compressor {
@@ -49,6 +53,8 @@ impl Compressor {
         Ok(Compressor {
             compression,
             zstd: zstd::bulk::Compressor::new(level)?,
+            page: Vec::new(),
+            compressed: Vec::new(),
         })
     }
 
@@ -56,13 +62,28 @@ impl Compressor {
         self.compression.codec()
     }
 
-    pub(super) fn compress(&mut self, page: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn compress(&mut self, page: &[u8]) -> Result<Bytes> {
         Ok(match self.compression {
-            Compression::Zstd(_) => self.zstd.compress(page)?,
-            Compression::Snappy => snap::raw::Encoder::new().compress_vec(page).map_err(std::io::Error::from)?,
-            Compression::Lz4 => lz4_flex::block::compress(page),
-            Compression::None => page.to_vec(),
+            Compression::Zstd(_) => {
+                self.compressed.clear();
+                self.compressed.reserve(zstd::zstd_safe::compress_bound(page.len()));
+                self.zstd.compress_to_buffer(page, &mut self.compressed)?;
+                Bytes::copy_from_slice(&self.compressed)
+            }
+            Compression::Snappy => snap::raw::Encoder::new().compress_vec(page).map_err(std::io::Error::from)?.into(),
+            Compression::Lz4 => lz4_flex::block::compress(page).into(),
+            Compression::None => Bytes::copy_from_slice(page),
         })
+    }
+
+    /// Compresses the page that `fill` writes, and gives its length before as well.
+    pub(super) fn compress_what(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(usize, Bytes)> {
+        let mut page = std::mem::take(&mut self.page);
+        page.clear();
+        fill(&mut page);
+        let compressed = self.compress(&page);
+        self.page = page;
+        Ok((self.page.len(), compressed?))
     }
 }
 
