@@ -39,9 +39,10 @@ impl Compression {
 pub(super) struct Compressor {
     compression: Compression,
     zstd: zstd::bulk::Compressor<'static>,
-    /// A page before and after, whose room is used again.
+    /// A page before and after, and a column chunk, whose room is used again.
     page: Vec<u8>,
     compressed: Vec<u8>,
+    chunk: Vec<u8>,
 }
 
 impl Compressor {
@@ -55,6 +56,7 @@ impl Compressor {
             zstd: zstd::bulk::Compressor::new(level)?,
             page: Vec::new(),
             compressed: Vec::new(),
+            chunk: Vec::new(),
         })
     }
 
@@ -74,6 +76,19 @@ impl Compressor {
             Compression::Lz4 => lz4_flex::block::compress(page).into(),
             Compression::None => Bytes::copy_from_slice(page),
         })
+    }
+
+    /// Room for a column chunk.
+    pub(super) fn take_room(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.chunk)
+    }
+
+    /// The chunk that was written there; its room goes back.
+    pub(super) fn give_back(&mut self, mut chunk: Vec<u8>) -> Bytes {
+        let bytes = Bytes::copy_from_slice(&chunk);
+        chunk.clear();
+        self.chunk = chunk;
+        bytes
     }
 
     /// Compresses the page that `fill` writes, and gives its length before as well.

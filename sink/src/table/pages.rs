@@ -33,7 +33,7 @@ pub(super) fn chunk(
     compressor: &mut Compressor,
     fill: impl FnOnce(&mut ChunkWriter<'_>) -> Result<()>,
 ) -> Result<Chunk> {
-    let mut sink = TrackedWrite::new(Vec::new());
+    let mut sink = TrackedWrite::new(compressor.take_room());
     let mut chunk = ChunkWriter {
         pages: SerializedPageWriter::new(&mut sink),
         compressor,
@@ -55,7 +55,7 @@ pub(super) fn chunk(
         bounds,
         ..
     } = chunk;
-    let bytes = Bytes::from(sink.into_inner()?);
+    let bytes = compressor.give_back(sink.into_inner()?);
     let mut metadata = ColumnChunkMetaData::builder(column.clone())
         .set_compression(compressor.codec())
         .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
@@ -306,8 +306,14 @@ mod tests {
     fn a_column_without_values_comes_back_empty() {
         let values = vec![None; 100];
         for compression in [Compression::Zstd(3), Compression::Snappy, Compression::Lz4, Compression::None] {
-            assert_eq!(read_texts(&values, |column: &mut Name, row, text| column.set(row, text), true, compression, 64), values);
-            assert_eq!(read_texts(&values, |column: &mut Id, row, text| column.set(row, text), true, compression, 64), values);
+            assert_eq!(
+                read_texts(&values, |column: &mut Name, row, text| column.set(row, text), true, compression, 64),
+                values
+            );
+            assert_eq!(
+                read_texts(&values, |column: &mut Id, row, text| column.set(row, text), true, compression, 64),
+                values
+            );
             let found = read_back(
                 &[None; 100],
                 |column: &mut PackedLong, row, value| column.set(row, *value),
@@ -344,6 +350,9 @@ mod tests {
             index.max_values_iter().collect::<Vec<_>>(),
             [Some(&16_382_000), None, Some(&39_998_000)]
         );
-        assert_eq!([0, 1, 2].map(|page| index.null_count(page)), [Some(8_192), Some(16_384), Some(3_616)]);
+        assert_eq!(
+            [0, 1, 2].map(|page| index.null_count(page)),
+            [Some(8_192), Some(16_384), Some(3_616)]
+        );
     }
 }
