@@ -81,7 +81,7 @@ pub(crate) fn reporters() -> Setup {
 
 /// A second process takes over from one that is still at work.
 pub(crate) fn takeover() -> Setup {
-    setup(vec![opened(3, &[Commit(0), Checkpoint]), starts(2, &[Commit(0), Checkpoint])], 0, 0)
+    setup(vec![opened(3, &[Commit(0), Checkpoint]), starts(1, &[Commit(0), Checkpoint])], 0, 0)
 }
 
 /// One process collects, one commits, one starts.
