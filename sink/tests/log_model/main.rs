@@ -103,7 +103,7 @@ fn several_processes_write_checkpoints() {
 fn a_process_may_start_while_another_is_at_work() {
     holds(
         setups::takeover(),
-        900_000,
+        140_000,
         &[TWO_WRITERS, ZOMBIE, FENCED, OVERTAKEN, WENT_ON, COLLECTED],
     );
     holds(setups::three(), 600_000, &[TWO_WRITERS, FENCED, OVERTAKEN, WENT_ON, COLLECTED]);
