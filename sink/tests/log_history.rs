@@ -10,7 +10,7 @@ use log_support::{TOPIC, below, drive, genesis, open, options, publication, rang
 use serde_json::json;
 use tidegauge_sink::log::stager::load;
 use tidegauge_sink::log::{Blob, BlobKind, CommitError, CommitLog, EpochChange, Gap, Kind, LogError, PartitionStart, Topic, paths};
-use tidegauge_sink::store::{Fault, LocalStore, MemoryStore, Store, StoreError};
+use tidegauge_sink::store::{Creation, Fault, LocalStore, MemoryStore, Store, StoreError};
 
 /// Operations of a commit before its create: looking for a next entry, and listing checkpoints.
 const BEFORE_CREATE: u64 = 2;
@@ -213,10 +213,13 @@ async fn a_start_from_a_checkpoint_equals_a_start_from_the_beginning() {
         .unwrap();
     assert!(!log.checkpoint_due());
     let collected = log.collect_garbage().await.unwrap();
-    assert_eq!((collected.entries, collected.files), (4, 3));
+    assert_eq!((collected.entries, collected.files), (5, 3), "with the entry that announced the checkpoint");
     let (mut log, recovered) = open(&store).await.unwrap();
-    assert_eq!(recovered.state, from_the_beginning.state);
-    assert_eq!((recovered.checkpoint, recovered.entries.len()), (Some(3), 0));
+    assert_eq!(recovered.state.announced, Some(4));
+    let mut announced = from_the_beginning.state;
+    (announced.head, announced.announced) = (recovered.state.head, Some(4));
+    assert_eq!(recovered.state, announced);
+    assert_eq!((recovered.checkpoint, recovered.entries.len()), (Some(4), 0));
     assert_eq!(recovered.blobs, parts);
 
     // A part that has not changed is carried over, not written again.
@@ -239,7 +242,7 @@ async fn a_checkpoint_waits_for_what_others_committed_and_for_files_in_their_pla
     assert!(!two.commit(&draft).await.unwrap().in_place);
     one.catch_up().await.unwrap();
     let error = one.checkpoint(Vec::new()).await.unwrap_err().to_string();
-    assert!(error.contains("other writers"), "{error}");
+    assert!(error.contains("other processes"), "{error}");
     one.take_others();
     one.checkpoint(Vec::new()).await.unwrap();
     assert_eq!(visible(&store), [(1, 100, 110)]);
@@ -258,6 +261,35 @@ async fn a_writer_that_slept_through_a_collection_does_not_write_into_the_hole()
     let (log, _) = open(&store).await.unwrap();
     assert_eq!(log.state().next_offset(TOPIC, 1), Some(110));
     assert_eq!(log.state().next_offset(TOPIC, 0), Some(90));
+}
+
+#[tokio::test]
+async fn an_entry_that_landed_in_a_hole_makes_nothing_visible_through_those_who_read_it() {
+    let store = MemoryStore::new();
+    let (mut reader, _) = open(&store).await.unwrap();
+    let (mut sleeper, _) = open(&store).await.unwrap();
+    let draft = staged(&sleeper, 1, 100, 110).await.unwrap();
+    sleeper.commit(&draft).await.unwrap();
+    // As if its create were still under way.
+    let (entry, file) = (paths::entry(1), &draft.files[0]);
+    let (late, content) = (store.files()[&entry].clone(), store.files()[&file.path].clone());
+    store.delete(&entry).await.unwrap();
+    store.delete(&file.path).await.unwrap();
+    store.stage(&file.staged, content).await.unwrap();
+    drive(&store, 0, 90, false).await.unwrap();
+    assert_eq!(
+        store.create_if_absent(&entry, late).await.unwrap(),
+        Creation::Created,
+        "the hole is there"
+    );
+
+    reader.catch_up().await.unwrap();
+    reader.finish_moves().await.unwrap();
+    assert!(
+        visible(&store).iter().all(|(partition, ..)| *partition == 0),
+        "{:?}",
+        visible(&store)
+    );
 }
 
 // Rule 10, on a real disk.

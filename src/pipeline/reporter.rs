@@ -120,14 +120,14 @@ impl Committer {
         };
         for entry in others {
             match self.delta_of(&entry).await? {
-                Some(delta) => self.merge(&delta).await?,
-                None if entry.delta.is_some() => return self.begin_again().await,
-                None => {}
+                Some(delta) if self.merge(&delta).await? => {}
+                None if entry.delta.is_none() => {}
+                _ => return self.begin_again().await,
             }
         }
         match own {
-            Some(delta) => self.merge(delta).await,
-            None => Ok(()),
+            Some(delta) if !self.merge(delta).await? => self.begin_again().await,
+            _ => Ok(()),
         }
     }
 
@@ -145,11 +145,13 @@ impl Committer {
         }
     }
 
-    async fn merge(&mut self, delta: &PaneStore) -> Result<(), PipelineError> {
+    /// Gives whether it could: another reporter's checkpoint may have taken the place of the one that names what is needed.
+    async fn merge(&mut self, delta: &PaneStore) -> Result<bool, PipelineError> {
         let mut pause = FIRST_PAUSE;
         while let Some(reporter) = &mut self.reporter {
             match recover::load_cold(&mut reporter.merger, self.log.store(), self.log.blobs(), delta).await {
                 Ok(()) => break,
+                Err(LoadError::Log(error)) if recover::is_missing(&error) => return Ok(false),
                 Err(LoadError::Log(error)) => self.wait_or_fail(error.into(), &mut pause).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -160,7 +162,7 @@ impl Committer {
             let newly = reporter.merger.committed().groups_overflowed().saturating_sub(bounded);
             self.stats.groups_bounded += newly as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The watermark of the pipeline as far as it is committed: the least of all partitions that are not idle, which count as at most the wall

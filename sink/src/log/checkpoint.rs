@@ -163,15 +163,14 @@ impl CommitLog {
     /// # Errors
     /// Where the store fails.
     pub async fn collect_garbage(&mut self) -> Result<Collected, CommitError> {
+        // Listed before the announcements are read: whoever announces one after that begins at this checkpoint, or at a later one.
+        let newest = newest_checkpoint(self.store()).await?;
         self.catch_up().await?;
-        let store = self.store();
         let mut collected = Collected::default();
-        let Some(newest) = newest_checkpoint(store)
-            .await?
-            .filter(|newest| self.state().announced == Some(*newest))
-        else {
+        let Some(newest) = newest.filter(|newest| self.state().announced == Some(*newest)) else {
             return Ok(collected);
         };
+        let store = self.store();
         let checkpoint = read_checkpoint(store, newest).await?;
         let mut keep: BTreeSet<String> = checkpoint.named().map(|file| file.path.clone()).collect();
         keep.extend(self.recent_files().cloned());

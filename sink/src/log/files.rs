@@ -71,6 +71,8 @@ impl CommitLog {
     /// # Errors
     /// See [`CommitError`].
     pub async fn clear_abandoned(&mut self, quiet_since: i64) -> Result<Vec<WriterId>, CommitError> {
+        // The moves of what was read before checkpoints could be listed have to wait until they are.
+        self.catch_up().await?;
         self.finish_moves().await?;
         let mut newest: BTreeMap<WriterId, i64> = BTreeMap::new();
         for (writer, file) in self.unnamed_files().await? {
@@ -109,12 +111,15 @@ impl CommitLog {
         self.moves.iter().map(|f| &f.staged).chain(snapshots).chain(&self.recent).collect()
     }
 
-    async fn unnamed_files(&self) -> Result<Vec<(WriterId, Listed)>, LogError> {
-        let mut named: BTreeSet<String> = self.named_files().into_iter().cloned().collect();
-        // A checkpoint that its writer gave up may land all the same, and would be read if it were the newest: what it names stays until a newer one
-        // exists. Fences do not hold it up, since it is no entry.
+    async fn unnamed_files(&mut self) -> Result<Vec<(WriterId, Listed)>, CommitError> {
+        // A checkpoint that its writer gave up may land all the same, and would be read if it were the newest: what was written for it stays until a
+        // newer one exists. Fences do not hold it up, since it is no entry. It may also keep parts of its base, so no part goes while one is announced;
+        // whoever announces one after the log is read here begins at the newest checkpoint listed before, or at a later one.
         let newest = newest_checkpoint(&*self.store).await?;
-        let may_be_read = |path: &str| paths::state_seq(path).is_some_and(|seq| newest.is_none_or(|newest| seq > newest));
+        self.catch_up().await?;
+        let settled = newest == self.state.announced;
+        let may_be_read = |path: &str| paths::state_seq(path).is_some_and(|seq| !settled || newest.is_none_or(|newest| seq > newest));
+        let mut named: BTreeSet<String> = self.named_files().into_iter().cloned().collect();
         if let Some(seq) = newest {
             // It may be another's, which this process has had no need to read.
             let checkpoint = read_checkpoint(&*self.store, seq).await;

@@ -27,8 +27,8 @@ impl CommitLog {
         self.skipped = false;
         self.checkpoint = found.checkpoint;
         self.blobs.clone_from(&found.blobs);
-        self.moves
-            .extend(found.entries.iter().flat_map(|entry| entry.files.iter().cloned()));
+        // What was read before may have been no part of the chain; what was, up to the checkpoint, is in place.
+        self.moves = found.entries.iter().flat_map(|entry| entry.files.iter().cloned()).collect();
         self.recent = found.entries.iter().flat_map(Entry::binary_files).map(|f| f.path.clone()).collect();
         self.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
         Ok(found)

@@ -2,7 +2,7 @@
 
 use stateright::{Model, Property};
 
-use crate::process::{At, Op, Outcome, Process};
+use crate::process::{At, Goal, Op, Outcome, Process};
 use crate::properties;
 use crate::world::{Break, Object, SEQS, Set, World};
 
@@ -13,7 +13,8 @@ pub(crate) struct Role {
     pub(crate) opened: bool,
     /// Whether it clears what others left when it starts.
     pub(crate) clears: bool,
-    /// Whether it goes on to something else after an unknown outcome. The program never does: it tries again for as long as it lives.
+    /// Whether it goes on to something else when it is not known whether a draft with files was committed. The program never does: it tries again
+    /// for as long as it lives.
     pub(crate) gives_up: bool,
     /// How many things it sets out to do, in all its lives.
     pub(crate) ops: u8,
@@ -24,10 +25,16 @@ pub(crate) struct Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) roles: Vec<Role>,
+    /// What has been done already: who began what, and how far it went.
+    pub(crate) so_far: &'static [(usize, Op, At)],
     /// Answers of the store that are lost, wrong or late.
     pub(crate) faults: u8,
     /// Whether a create may also land after its answer, as on a store behind a network.
     pub(crate) late: bool,
+    /// Whether checkpoints may fail to be listed, too.
+    pub(crate) unlisted: bool,
+    /// Whether a checkpoint may be written over genesis alone.
+    pub(crate) from_nothing: bool,
     pub(crate) crashes: u8,
     /// The rules left out.
     pub(crate) breaks: &'static [Break],
@@ -62,6 +69,8 @@ pub(crate) enum Action {
     Step(usize),
     Begin(usize, Op),
     Unclear(usize, Fault),
+    /// The checkpoints cannot be listed after entries were read.
+    Unlisted(usize),
     /// The attempts of a commit are used up.
     GiveUp(usize),
     Crash(usize),
@@ -77,14 +86,23 @@ impl Model for Setup {
     fn init_states(&self) -> Vec<State> {
         let at = |role: &Role| if role.opened { At::Idle } else { At::Down };
         let processes = self.roles.iter().zip(0..).map(|(role, n)| Process::new(n, 0, role.ops, at(role)));
-        vec![State {
+        let mut state = State {
             world: World::new(),
             processes: processes.collect(),
             faults: self.faults,
             crashes: self.crashes,
             won: Set::default(),
             broken: false,
-        }]
+        };
+        for (n, op, until) in self.so_far {
+            if self.begin(&mut state, *n, *op).is_none() {
+                return Vec::new();
+            }
+            while state.processes[*n].at != *until {
+                self.step(&mut state, *n);
+            }
+        }
+        vec![state]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -115,6 +133,9 @@ impl Model for Setup {
                     actions.push(Action::Unclear(n, Fault::Late));
                 }
             }
+            if state.faults > 0 && self.unlisted && matches!(p.at, At::ListAfterReading { .. }) {
+                actions.push(Action::Unlisted(n));
+            }
             if state.crashes > 0 {
                 actions.push(Action::Crash(n));
             }
@@ -136,12 +157,16 @@ impl Model for Setup {
                 }
                 self.unclear(&mut state.processes[n], object);
             }
+            Action::Unlisted(n) => {
+                state.faults -= 1;
+                state.processes[n].give_up(Outcome::Unlisted);
+            }
             Action::GiveUp(n) => self.give_up(&mut state, n),
             Action::Crash(n) => {
                 state.crashes -= 1;
                 state.processes[n].crash();
             }
-            Action::Start(n) => state.processes[n].at = At::OpenList,
+            Action::Start(n) => state.processes[n].reload(Goal::Start, Outcome::Nothing),
             Action::Land => {
                 let object = state.world.under_way.take()?;
                 state.world.create(object);
@@ -157,6 +182,10 @@ impl Model for Setup {
 
 impl Setup {
     fn possible(&self, p: &Process, op: Op) -> bool {
+        // What was read is not known to be the log: whoever commits next does so from where it stood before.
+        if p.last == Outcome::Unlisted && !matches!(op, Op::Retry | Op::Clear) {
+            return false;
+        }
         if p.draft.is_some() && !self.roles[usize::from(p.number)].gives_up {
             return op == Op::Retry;
         }
@@ -164,9 +193,11 @@ impl Setup {
         match op {
             Op::Retry => p.draft.is_some(),
             Op::Discard => p.given_up.is_some(),
-            Op::Checkpoint => p.ops > 0 && p.view.seq > p.base.unwrap_or(0),
-            Op::Publish => p.ops > 0 && room && !p.panes.due.and(p.waiting.due).is_empty(),
-            Op::Commit(_) | Op::CommitAndPublish(_) => p.ops > 0 && room,
+            Op::Checkpoint => p.ops > 0 && room && (p.view.seq > p.base.unwrap_or(0) || self.from_nothing),
+            Op::CheckpointKeeping => p.ops > 0 && room && p.view.seq > p.base.unwrap_or(0) && !p.parts.is_empty(),
+            Op::Publish => p.ops > 0 && room && (p.skipped || !p.panes.due.and(p.waiting.due).is_empty()),
+            Op::Commit(_) | Op::CommitAndPublish(_) | Op::Clear => p.ops > 0 && room,
+            Op::Recover => p.ops > 0,
         }
     }
 
@@ -176,18 +207,11 @@ impl Setup {
             At::OpenList | At::OpenCheckpoint(_) | At::OpenLog | At::OpenEntry { .. } | At::OpenListAgain | At::OpenLoad => {
                 self.step_open(state, n)
             }
-            At::ClearList | At::ClearListAgain(_) | At::ClearDelete(_) => self.step_clear(state, n),
+            At::ClearList | At::ClearNewest(_) | At::ClearListAgain(..) | At::ClearDelete(_) => self.step_clear(state, n),
             At::Move(then) => self.step_move(state, n, then),
-            At::SumList | At::SumStage | At::SumCreate | At::SumReadBack => self.step_sum(state, n),
-            At::Stage
-            | At::CatchUp
-            | At::ListAfterReading { .. }
-            | At::Create
-            | At::ReadBack
-            | At::ListAfterCreate { .. }
-            | At::Discard => {
-                self.step_commit(state, n);
-            }
+            At::SumStage | At::SumCreate | At::SumReadBack => self.step_sum(state, n),
+            At::CatchUp | At::ListAfterReading { .. } => self.step_read(state, n),
+            At::Create | At::ReadBack | At::ListAfterCreate { .. } | At::Discard => self.step_commit(state, n),
             _ => self.step_collect(state, n),
         }
     }
@@ -217,8 +241,7 @@ impl Setup {
     /// `CommitError::Unknown`: nothing is deleted, and the draft may be committed again.
     fn give_up(&self, state: &mut State, n: usize) {
         let p = &mut state.processes[n];
-        p.last = Outcome::Unknown;
-        p.at = At::Idle;
+        p.give_up(Outcome::Unknown);
         if !self.keeps(Break::DeletedWhileUnknown)
             && let Some(draft) = p.draft.take()
         {

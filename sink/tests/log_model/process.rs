@@ -11,8 +11,14 @@ pub(crate) enum Op {
     CommitAndPublish(u8),
     /// Publish what is due.
     Publish,
-    /// Sum the log up, then collect garbage.
+    /// Sum the log up, all parts written anew, then collect garbage.
     Checkpoint,
+    /// The same, and keep the parts of the last checkpoint.
+    CheckpointKeeping,
+    /// `clear_abandoned`: fence whoever left files, then delete these.
+    Clear,
+    /// `begin_again`: make the merger from the log.
+    Recover,
     /// Commit the draft again whose outcome is unknown.
     Retry,
     /// Delete what a draft staged that was given up.
@@ -23,7 +29,7 @@ pub(crate) enum Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum At {
     Down,
-    /// `open::read`: lists checkpoints.
+    /// `open::read`, at start or as `recover`: lists checkpoints.
     OpenList,
     OpenCheckpoint(Seq),
     OpenLog,
@@ -31,15 +37,15 @@ pub(crate) enum At {
         last: Seq,
     },
     OpenListAgain,
-    /// Reads the panes of the checkpoint and the deltas after it.
+    /// Makes a merger of the parts of the checkpoint and the deltas after it.
     OpenLoad,
     /// `clear_abandoned`
     ClearList,
-    ClearListAgain(Set),
+    ClearNewest(Set),
+    ClearListAgain(Set, Option<Seq>),
     ClearDelete(Set),
     Idle,
-    Stage,
-    /// `commit`: reads the entry after the head.
+    /// `catch_up`: reads the entry after the head.
     CatchUp,
     /// Lists checkpoints, after reading an entry that does not follow or none.
     ListAfterReading {
@@ -54,13 +60,13 @@ pub(crate) enum At {
     /// `finish_moves`, one file a step.
     Move(Then),
     Discard,
-    /// `checkpoint`
-    SumList,
+    /// `checkpoint`: compares the base with the newest one, then stages the parts.
     SumStage,
     SumCreate,
     SumReadBack,
     /// `collect_garbage`
     CollectList,
+    CollectListLate,
     CollectRead(Seq),
     CollectLog,
     CollectEntries {
@@ -74,6 +80,22 @@ pub(crate) enum At {
     },
 }
 
+/// What a process reads the log for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Goal {
+    Nothing,
+    Start,
+    /// To make the merger of what is read.
+    Merger,
+    /// To commit the draft.
+    Draft,
+    Clear,
+    /// To delete what these writers left, as far as the checkpoint that was the newest before does not name it.
+    ClearAgain(Set, Option<Seq>),
+    /// To collect what lies before the checkpoint that was the newest before.
+    Collect(Option<Seq>),
+}
+
 /// What comes after moving files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Then {
@@ -81,6 +103,8 @@ pub(crate) enum Then {
     Opened,
     /// The commit is done.
     Committed,
+    /// Look for files to clear.
+    Clear,
     /// Look for files to clear again.
     ClearAgain(Set),
     /// Write the checkpoint.
@@ -97,9 +121,17 @@ pub(crate) enum Outcome {
     /// A draft given up earlier came to light as an entry, which counts as another writer's.
     LandedLate,
     Unknown,
+    /// Whether what was read is part of the chain is not known.
+    Unlisted,
     Zombie,
     Fenced,
     Overtaken,
+    /// A checkpoint went past what was read.
+    Reloaded,
+    /// A draft was committed after a reload all the same.
+    WentOn,
+    /// Another announced a checkpoint first.
+    Forestalled,
     Stale,
     Cleared,
 }
@@ -111,7 +143,27 @@ pub(crate) struct Draft {
     pub(crate) range: Option<Range>,
     pub(crate) snapshot: bool,
     pub(crate) fenced: Option<Writer>,
+    pub(crate) announces: Option<Option<Seq>>,
     pub(crate) publication: Option<Publication>,
+}
+
+impl Draft {
+    pub(crate) fn new(nonce: Nonce, based_on: Seq) -> Draft {
+        Draft {
+            nonce,
+            based_on,
+            range: None,
+            snapshot: false,
+            fenced: None,
+            announces: None,
+            publication: None,
+        }
+    }
+
+    /// Whether there are files to go with it.
+    pub(crate) fn stages(&self) -> bool {
+        self.range.is_some() || self.publication.is_some()
+    }
 }
 
 /// `CommitLog` and the merger of one process. A crash or a new start leaves only `life` and `ops`.
@@ -121,15 +173,21 @@ pub(crate) struct Process {
     pub(crate) life: u8,
     pub(crate) ops: u8,
     pub(crate) at: At,
+    pub(crate) goal: Goal,
     pub(crate) last: Outcome,
     pub(crate) view: View,
     pub(crate) panes: Panes,
     /// Entries of others that wait to be merged, and what they add.
     pub(crate) others: Set,
     pub(crate) waiting: Panes,
+    /// Whether something was not seen that the merger has to know: it begins again.
+    pub(crate) skipped: bool,
     pub(crate) base: Option<Seq>,
-    pub(crate) part: Option<Nonce>,
+    pub(crate) parts: Set,
     pub(crate) moves: Set,
+    /// Moves and head before a reload.
+    pub(crate) moves_before: Set,
+    pub(crate) head_before: Option<Nonce>,
     pub(crate) recent: Binary,
     pub(crate) pending: Set,
     pub(crate) draft: Option<Draft>,
@@ -137,6 +195,8 @@ pub(crate) struct Process {
     /// Writers to fence before anything else.
     pub(crate) to_fence: Set,
     pub(crate) clearing: Set,
+    /// Parts of the base that the checkpoint to be written keeps.
+    pub(crate) kept: Set,
     /// The checkpoint being written, or the one whose predecessors are being collected.
     pub(crate) sum: Option<Checkpoint>,
     pub(crate) names: u8,
@@ -149,20 +209,25 @@ impl Process {
             life,
             ops,
             at,
+            goal: if at == At::OpenList { Goal::Start } else { Goal::Nothing },
             last: Outcome::Nothing,
             view: View::GENESIS,
             panes: Panes::default(),
             others: Set::default(),
             waiting: Panes::default(),
+            skipped: false,
             base: None,
-            part: None,
+            parts: Set::default(),
             moves: Set::default(),
+            moves_before: Set::default(),
+            head_before: None,
             recent: Binary::default(),
             pending: Set::default(),
             draft: None,
             given_up: None,
             to_fence: Set::default(),
             clearing: Set::default(),
+            kept: Set::default(),
             sum: None,
             names: 0,
         }
@@ -176,6 +241,40 @@ impl Process {
         let nonce = Nonce::new(self.writer(), self.names)?;
         self.names += 1;
         Some(nonce)
+    }
+
+    /// Reads the log on.
+    pub(crate) fn catch_up(&mut self, goal: Goal) {
+        (self.at, self.goal) = (At::CatchUp, goal);
+    }
+
+    /// `recover`: reads the log from its newest checkpoint.
+    pub(crate) fn reload(&mut self, goal: Goal, why: Outcome) {
+        (self.at, self.goal, self.last) = (At::OpenList, goal, why);
+        if !self.pending.is_empty() {
+            self.head_before = Some(self.view.nonce);
+        }
+    }
+
+    /// What the log says is to be read again; what is under way stays.
+    pub(crate) fn forget(&mut self) {
+        (self.view, self.panes, self.waiting) = (View::GENESIS, Panes::default(), Panes::default());
+        (self.others, self.parts, self.moves) = (Set::default(), Set::default(), Set::default());
+        (self.base, self.recent) = (None, Binary::default());
+    }
+
+    pub(crate) fn rest(&mut self) {
+        (self.at, self.goal) = (At::Idle, Goal::Nothing);
+    }
+
+    /// Stops what it is at, whose outcome is unknown. Only what stages files is tried again as it is.
+    pub(crate) fn give_up(&mut self, why: Outcome) {
+        if self.draft.is_some_and(|draft| !draft.stages()) {
+            self.given_up = self.draft.take();
+        }
+        (self.clearing, self.to_fence, self.kept) = (Set::default(), Set::default(), Set::default());
+        self.last = why;
+        self.rest();
     }
 
     /// Forgets everything and opens the log under a new id.
@@ -221,6 +320,7 @@ impl Process {
             range: draft.range,
             snapshot: if draft.snapshot { Some(draft.nonce) } else { carried },
             fenced: draft.fenced,
+            announces: draft.announces,
             publication: draft.publication,
         }
     }

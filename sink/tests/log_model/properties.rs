@@ -12,7 +12,7 @@ pub(crate) const FILES: &str = "each data file that the chain names is in place,
 pub(crate) const VISIBLE: &str = "no file is visible that no entry of the chain names";
 pub(crate) const PUBLICATIONS: &str = "a publication follows the one before and holds the entries up to its through, no others";
 pub(crate) const SUM: &str = "the newest checkpoint and the entries after it add up to the chain";
-pub(crate) const NEEDED: &str = "the newest checkpoint's part, the deltas after it and the newest snapshots are there";
+pub(crate) const NEEDED: &str = "the newest checkpoint's parts, the deltas after it and the newest snapshots are there";
 pub(crate) const WON: &str = "what a writer takes for its success is in the chain";
 pub(crate) const READABLE: &str = "nobody meets a log that no checkpoint explains";
 
@@ -23,6 +23,8 @@ pub(crate) const ZOMBIE: &str = "a zombie is refused";
 pub(crate) const RECOGNISED: &str = "a lost reply is recognised as success";
 pub(crate) const LATE: &str = "an entry that lands after it was given up counts as another writer's";
 pub(crate) const OVERTAKEN: &str = "a writer that a checkpoint overtook recovers";
+pub(crate) const WENT_ON: &str = "a writer that slept through a checkpoint commits its draft";
+pub(crate) const FORESTALLED: &str = "of two that announce a checkpoint, the second begins again";
 pub(crate) const FENCED: &str = "a fence voids what was staged, and its live writer notices";
 pub(crate) const COLLECTED: &str = "a collection leaves an entry's place empty, and another entry lands there";
 pub(crate) const REVISED: &str = "a window is published again";
@@ -55,6 +57,8 @@ pub(crate) fn all() -> Vec<Property<Setup>> {
         Property::sometimes(OVERTAKEN, |_, s: &State| {
             any(s, |p| p.at == At::Idle && p.last == Outcome::Overtaken)
         }),
+        Property::sometimes(WENT_ON, |_, s: &State| any(s, |p| p.last == Outcome::WentOn)),
+        Property::sometimes(FORESTALLED, |_, s: &State| any(s, |p| p.last == Outcome::Forestalled)),
         Property::sometimes(FENCED, |_, s: &State| any(s, |p| p.at == At::Discard && p.last == Outcome::Fenced)),
         Property::sometimes(COLLECTED, |_, s: &State| {
             s.world
@@ -133,6 +137,7 @@ fn sum(chain: &[Entry]) -> (View, Panes) {
             view.snapshots[usize::from(range.partition)] = entry.snapshot;
         }
         view.fenced = view.fenced.and(entry.fenced.into_iter().collect());
+        view.announced = entry.announces.map(|_| entry.seq).or(view.announced);
         if let Some(publication) = entry.publication {
             view.published = Some((entry.seq, publication.through, publication.revision));
         }
@@ -161,12 +166,13 @@ fn adds_up(state: &State) -> bool {
 /// A snapshot that a later one took the place of is not read by any start, though the checkpoint may still name it.
 fn needed_is_there(state: &State) -> bool {
     let files = &state.world.files;
-    let part = state.world.checkpoints[usize::from(newest(state))].is_none_or(|checkpoint| files.parts.has(checkpoint.part));
+    let parts =
+        state.world.checkpoints[usize::from(newest(state))].is_none_or(|checkpoint| checkpoint.parts.without(files.parts).is_empty());
     let after = state
         .world
         .chain
         .iter()
         .filter(|entry| entry.seq > newest(state) && entry.range.is_some());
     let snapshots = sum(&state.world.chain).0.named_snapshots();
-    part && after.map(|entry| entry.nonce).all(|delta| files.deltas.has(delta)) && snapshots.without(files.snapshots).is_empty()
+    parts && after.map(|entry| entry.nonce).all(|delta| files.deltas.has(delta)) && snapshots.without(files.snapshots).is_empty()
 }

@@ -1,43 +1,61 @@
 //! `CommitLog::checkpoint` and `collect_garbage`, step by step.
 
-use crate::commit::overtaken;
 use crate::model::{Setup, State};
-use crate::process::{At, Outcome, Process, Then};
-use crate::world::{Binary, Break, Checkpoint, Entry, Object, Set, World};
+use crate::process::{At, Draft, Goal, Outcome, Process, Then};
+use crate::world::{Binary, Break, Checkpoint, Entry, Object, Seq, Set, World};
 
 impl Setup {
+    /// Compares the base with the newest checkpoint, and announces another.
+    pub(crate) fn begin_sum(&self, world: &World, p: &mut Process, keeping: bool) -> Option<()> {
+        if self.keeps(Break::BaseNotCheckedBefore) && world.newest_checkpoint() != p.base {
+            p.reload(Goal::Merger, Outcome::Overtaken);
+            return Some(());
+        }
+        p.kept = if keeping { p.parts } else { Set::default() };
+        if self.keeps(Break::NoAnnouncement) {
+            p.draft = Some(Draft {
+                announces: Some(p.view.announced),
+                ..Draft::new(p.name()?, p.view.seq)
+            });
+            p.catch_up(Goal::Draft);
+        } else if self.keeps(Break::CheckpointBeforeMoves) {
+            self.move_files(world, p, Then::Sum);
+        } else {
+            p.at = At::SumStage;
+        }
+        Some(())
+    }
+
     pub(crate) fn step_sum(&self, state: &mut State, n: usize) {
         let State { world, processes, .. } = state;
         let p = &mut processes[n];
         match p.at {
-            At::SumList => {
-                if overtaken(world, p, p.view.seq, p.view.nonce) {
-                    p.start_again(Outcome::Overtaken);
-                } else if self.keeps(Break::CheckpointBeforeMoves) {
-                    self.move_files(world, p, Then::Sum);
-                } else {
-                    p.at = At::SumStage;
-                }
-            }
             At::SumStage => {
-                let kept = p.part.filter(|_| !self.keeps(Break::PartsKept));
-                let Some(part) = kept.or_else(|| p.name()) else {
-                    p.at = At::Idle;
+                let behind = !p.others.is_empty() || p.skipped;
+                if behind && self.keeps(Break::OthersNotSummed) {
+                    stop(p);
+                    return;
+                }
+                if self.keeps(Break::BaseNotCheckedAfter) && world.newest_checkpoint() != p.base {
+                    p.reload(Goal::Merger, Outcome::Overtaken);
+                    return;
+                }
+                let announced = self.keeps(Break::NoAnnouncement).then_some(p.view.nonce);
+                let Some(part) = announced.or_else(|| p.name()) else {
+                    stop(p);
                     return;
                 };
-                if kept.is_none() {
-                    world.stage_part(part, p.view.seq);
-                }
-                p.sum = Some(Checkpoint {
+                world.stage_part(part, p.view.seq);
+                let mut sum = Checkpoint {
                     view: p.view,
                     panes: p.panes,
-                    part,
-                });
-                if !self.keeps(Break::DueForgotten)
-                    && let Some(sum) = &mut p.sum
-                {
+                    parts: std::mem::take(&mut p.kept),
+                };
+                sum.parts.insert(part);
+                if !self.keeps(Break::DueForgotten) {
                     sum.panes.due = Set::default();
                 }
+                p.sum = Some(sum);
                 p.at = At::SumCreate;
             }
             At::SumCreate => {
@@ -52,12 +70,10 @@ impl Setup {
                 let Some(own) = p.sum.take() else { return };
                 match world.checkpoints[usize::from(own.view.seq)] {
                     // Put off to a later time.
-                    None => p.at = At::Idle,
-                    Some(theirs) if theirs.view.nonce != own.view.nonce => p.start_again(Outcome::Overtaken),
+                    None => stop(p),
+                    Some(theirs) if theirs.view.nonce != own.view.nonce => p.reload(Goal::Merger, Outcome::Overtaken),
                     Some(theirs) => {
-                        if theirs.part != own.part && p.part != Some(own.part) {
-                            world.files.parts.remove(own.part);
-                        }
+                        world.files.parts = world.files.parts.without(own.parts.without(p.parts).without(theirs.parts));
                         summed(p, theirs);
                     }
                 }
@@ -66,15 +82,30 @@ impl Setup {
         }
     }
 
+    /// Begins where no newer checkpoint is announced than the one that is to be collected up to.
+    pub(crate) fn collect_from(&self, p: &mut Process, newest: Option<Seq>) {
+        let announced = p.view.announced == newest || !self.keeps(Break::NoAnnouncement);
+        match newest {
+            None if !self.keeps(Break::CollectionListsLate) => p.at = At::CollectListLate,
+            Some(newest) if announced || !self.keeps(Break::CollectedInSpiteOfAnnouncement) => p.at = At::CollectRead(newest),
+            _ => stop(p),
+        }
+    }
+
     pub(crate) fn step_collect(&self, state: &mut State, n: usize) {
         let State { world, processes, .. } = state;
         let p = &mut processes[n];
         match p.at {
-            At::CollectList => p.at = world.newest_checkpoint().map_or(At::Idle, At::CollectRead),
-            At::CollectRead(newest) => {
-                p.sum = world.checkpoints[usize::from(newest)];
-                p.at = if p.sum.is_some() { At::CollectLog } else { At::Idle };
-            }
+            At::CollectList if self.keeps(Break::CollectionListsLate) => p.catch_up(Goal::Collect(world.newest_checkpoint())),
+            At::CollectList => p.catch_up(Goal::Collect(None)),
+            At::CollectListLate => match world.newest_checkpoint() {
+                Some(newest) if Some(newest) == p.view.announced => p.at = At::CollectRead(newest),
+                _ => stop(p),
+            },
+            At::CollectRead(newest) => match world.checkpoints[usize::from(newest)] {
+                Some(checkpoint) => (p.sum, p.at) = (Some(checkpoint), At::CollectLog),
+                None => stop(p),
+            },
             At::CollectLog => {
                 let newest = newest(p);
                 go_on_with_entries(p, world.entries().members().filter(|seq| *seq <= newest).collect(), false);
@@ -113,12 +144,7 @@ impl Setup {
                 let Some(seq) = left.first() else { return };
                 match world.checkpoints[usize::from(seq)] {
                     Some(old) if !emptied => {
-                        let named = Binary {
-                            deltas: Set::default(),
-                            snapshots: old.view.named_snapshots(),
-                            parts: [old.part].into_iter().collect(),
-                        };
-                        self.delete_unless_kept(world, p, named);
+                        self.delete_unless_kept(world, p, old.named());
                         go_on(p, left, true);
                     }
                     None if !emptied => stop(p),
@@ -145,8 +171,7 @@ impl Setup {
         if self.keeps(Break::CollectionKeepsNothing) {
             keep = p.recent;
             if let Some(newest) = p.sum {
-                keep.snapshots = keep.snapshots.and(newest.view.named_snapshots());
-                keep.parts.insert(newest.part);
+                keep = keep.and(newest.named());
             }
         }
         let files = &mut world.files;
@@ -163,9 +188,9 @@ fn newest(p: &Process) -> u8 {
 /// `after_checkpoint`
 fn summed(p: &mut Process, checkpoint: Checkpoint) {
     p.base = Some(checkpoint.view.seq);
-    p.part = Some(checkpoint.part);
+    p.parts = checkpoint.parts;
     p.recent = Binary {
-        parts: [checkpoint.part].into_iter().collect(),
+        parts: checkpoint.parts,
         ..Binary::default()
     };
     p.sum = None;
@@ -188,6 +213,6 @@ fn go_on(p: &mut Process, left: Set, emptied: bool) {
 }
 
 fn stop(p: &mut Process) {
-    p.sum = None;
-    p.at = At::Idle;
+    (p.sum, p.kept) = (None, Set::default());
+    p.rest();
 }

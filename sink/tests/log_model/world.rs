@@ -5,7 +5,7 @@ use std::fmt;
 /// Partitions of the one topic.
 pub(crate) const PARTITIONS: usize = 2;
 /// Places in the log; no configuration fills them.
-pub(crate) const SEQS: usize = 8;
+pub(crate) const SEQS: usize = 12;
 /// Names that one writer may give.
 const NAMES_OF_A_WRITER: u8 = 5;
 /// Writers that one process may be, one after another.
@@ -120,6 +120,8 @@ pub(crate) struct Entry {
     /// The newest snapshot of the partition that it moves: its own or one carried on.
     pub(crate) snapshot: Option<Nonce>,
     pub(crate) fenced: Option<Writer>,
+    /// Of an entry that announces a checkpoint: the newest such entry before it.
+    pub(crate) announces: Option<Option<Seq>>,
     pub(crate) publication: Option<Publication>,
 }
 
@@ -139,6 +141,8 @@ pub(crate) struct View {
     /// Seq, `through` and revision of the newest publication.
     pub(crate) published: Option<(Seq, Seq, u8)>,
     pub(crate) fenced: Set,
+    /// The newest entry that announces a checkpoint.
+    pub(crate) announced: Option<Seq>,
 }
 
 impl View {
@@ -149,6 +153,7 @@ impl View {
         snapshots: [None; PARTITIONS],
         published: None,
         fenced: Set(0),
+        announced: None,
     };
 
     /// `LogState::apply`; gives whether the entry follows. What the rules under test would let through is left to the properties.
@@ -157,11 +162,13 @@ impl View {
             .range
             .is_none_or(|range| self.next[usize::from(range.partition)] == range.from);
         let after = entry.publication.is_none_or(|p| p.previous == self.published.map(|(seq, ..)| seq));
+        let announces = entry.announces.is_none_or(|after| after == self.announced);
         let follows = entry.seq == self.seq + 1
             && entry.previous == Some(self.nonce)
             && !self.fenced.has(entry.writer)
             && (in_place || breaks.contains(&Break::NoPrecondition))
-            && (after || breaks.contains(&Break::PublicationWithoutPrevious));
+            && (after || breaks.contains(&Break::PublicationWithoutPrevious))
+            && (announces || breaks.contains(&Break::AnnouncedAfterAny));
         if follows {
             (self.seq, self.nonce) = (entry.seq, entry.nonce);
             if let Some(range) = entry.range {
@@ -173,6 +180,9 @@ impl View {
             }
             if let Some(writer) = entry.fenced {
                 self.fenced.insert(writer);
+            }
+            if entry.announces.is_some() {
+                self.announced = Some(entry.seq);
             }
         }
         follows
@@ -209,8 +219,18 @@ impl Panes {
 pub(crate) struct Checkpoint {
     pub(crate) view: View,
     pub(crate) panes: Panes,
-    /// The file that holds the panes.
-    pub(crate) part: Nonce,
+    /// The files that hold the panes: one written for it, and those of its base that it keeps.
+    pub(crate) parts: Set,
+}
+
+impl Checkpoint {
+    pub(crate) fn named(&self) -> Binary {
+        Binary {
+            deltas: Set::default(),
+            snapshots: self.view.named_snapshots(),
+            parts: self.parts,
+        }
+    }
 }
 
 /// A create that is under way.
@@ -226,6 +246,16 @@ pub(crate) struct Binary {
     pub(crate) deltas: Set,
     pub(crate) snapshots: Set,
     pub(crate) parts: Set,
+}
+
+impl Binary {
+    pub(crate) fn and(self, other: Binary) -> Binary {
+        Binary {
+            deltas: self.deltas.and(other.deltas),
+            snapshots: self.snapshots.and(other.snapshots),
+            parts: self.parts.and(other.parts),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -252,6 +282,7 @@ impl World {
             range: None,
             snapshot: None,
             fenced: None,
+            announces: None,
             publication: None,
         };
         let mut log = [None; SEQS];
@@ -340,6 +371,12 @@ pub(crate) enum Break {
     CheckpointBeforeMoves,
     /// Rule 5: parts of a checkpoint that may still be created are deleted like staged files.
     PartsClearedEarly,
+    /// Rule 5: what another process's checkpoint names is deleted like staged files.
+    NewestNotNamed,
+    /// Rule 5: parts are deleted although a checkpoint is announced that may keep them.
+    ClearedInSpiteOfAnnouncement,
+    /// Rule 5: files are moved for entries that were read before the checkpoints could be listed.
+    MovedUnconfirmed,
     /// Rule 6: a publication need not name the newest one.
     PublicationWithoutPrevious,
     /// Rule 6: results that include the entry's own delta are kept when another entry came between.
@@ -356,10 +393,28 @@ pub(crate) enum Break {
     NoListAfterReading,
     /// Rule 9: nor when the log is opened.
     NoListAfterOpening,
+    /// Rule 9: after a reload, a draft is not compared with the log any more.
+    DraftTrustedAfterReload,
+    /// Rule 9: a reload forgets that a draft may still land, although its place is not taken.
+    PendingForgotten,
+    /// Rule 9: a reload remembers the moves of what was read before.
+    MovesRemembered,
+    /// Rule 9: a merger goes on after a reload as if it had seen everything.
+    SkippedNotMerged,
     /// Rule 9: a collection does not keep what the checkpoint names.
     CollectionKeepsNothing,
     /// Rule 9: what lies at the place of a collected entry is taken for that entry.
     CollectionTrustsPlaces,
-    /// Rule 9: a part of the last checkpoint is named again, although another process may have collected it.
-    PartsKept,
+    /// Rule 9: checkpoints are not announced.
+    NoAnnouncement,
+    /// Rule 9: an announcement need not follow the newest one.
+    AnnouncedAfterAny,
+    /// Rule 9: the base is not compared with the newest checkpoint before the announcement.
+    BaseNotCheckedBefore,
+    /// Rule 9: nor after it.
+    BaseNotCheckedAfter,
+    /// Rule 9: a collection begins although a newer checkpoint is announced.
+    CollectedInSpiteOfAnnouncement,
+    /// Rule 9: a collection looks for the newest checkpoint after it read the announcements.
+    CollectionListsLate,
 }
