@@ -148,6 +148,7 @@ impl Engine {
                 to: resume.to,
                 watermark: known.map_or(EventTime::MIN, |p| super::recover::from_log(p.newest.watermark)),
                 idle: false,
+                done: false,
                 last: resume.expected,
                 counters,
                 tracked: resume.state.tracked(),
@@ -300,12 +301,10 @@ impl Engine {
             || self.board.buffered_bytes.load(Ordering::Relaxed) >= self.rules.bytes
     }
 
-    /// What is known of the partitions of this process.
+    /// What is known of the partitions of this process: as of the last cut, since they may have gone on meanwhile.
     fn known(&self) -> BTreeMap<PartitionRef, Known> {
-        let statuses = self.board.lanes();
-        let done = |partition: &PartitionRef| statuses.iter().any(|l| l.partition == *partition && l.done.load(Ordering::Relaxed));
         let known = |(partition, lane): (&PartitionRef, &LaneCut)| {
-            let (idle, done) = (lane.idle, done(partition));
+            let (idle, done) = (lane.idle, lane.done);
             (partition.clone(), Known { idle, done })
         };
         self.lanes.iter().map(known).collect()

@@ -220,7 +220,8 @@ impl Lane {
         })
     }
 
-    fn finished(&self) -> bool {
+    /// Whether this run reads no more of it.
+    pub(crate) fn finished(&self) -> bool {
         self.stop.is_some_and(|stop| self.position >= stop)
     }
 
@@ -303,6 +304,8 @@ pub(crate) struct LaneCut {
     pub(crate) to: i64,
     pub(crate) watermark: EventTime,
     pub(crate) idle: bool,
+    /// This run reads no more of it, and this cut has all that it read.
+    pub(crate) done: bool,
     pub(crate) last: Option<LastRecord>,
     pub(crate) counters: Counters,
     /// Open or remembered attempts, known tickets, open journey runs and remembered event ids.

@@ -300,6 +300,7 @@ impl Running {
                 to: lane.position,
                 watermark: lane.state.watermark(),
                 idle: lane.status.idle.load(Ordering::Relaxed),
+                done: lane.finished(),
                 last: lane.last.record(),
                 counters: lane.state.counters.clone(),
                 tracked: lane.state.tracked(),
