@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod exported;
 mod failure;
 mod generate;
 mod hidden;
@@ -16,6 +17,7 @@ mod metrics;
 mod output;
 mod progress;
 mod replay;
+mod rules;
 mod run;
 mod signal;
 mod status;
@@ -38,6 +40,7 @@ Examples:
   tidegauge status -c tidegauge.toml               how far it is, also while it is down
   tidegauge replay recorded --output out --json    recorded events through the same pipeline
   tidegauge metrics nps                            what exactly a metric says
+  tidegauge rules -c tidegauge.toml                alert rules for Prometheus
 
 Exit status: 0 done, 1 failed while running, 2 wrong usage or configuration.";
 
@@ -84,6 +87,7 @@ enum Command {
     Status(status::Options),
     Generate(generate::Options),
     Metrics(metrics::Options),
+    Rules(rules::Options),
     Completions(completions::Options),
 }
 
@@ -127,6 +131,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Status(options) => status::run(&options, context),
         Command::Generate(options) => generate::run(&options, context),
         Command::Metrics(options) => metrics::run(&options, context),
+        Command::Rules(options) => rules::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }
