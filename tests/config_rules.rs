@@ -184,7 +184,7 @@ fn targets_name_what_exists_and_is_exported_and_have_one_bound() {
 #[test]
 fn a_target_is_about_a_number_that_its_metric_has() {
     let target = |metric: &str, rest: &str| format!("[[target]]\nmetric = \"{metric}\"\nwindow = \"1h\"\nat_most = 1\n{rest}");
-    accepted(&target("wait_seconds", "stat = \"p90\""));
+    accepted(&target("wait_seconds", "stat = \"p95\""));
     accepted(&target("nps", "stat = \"value\""));
     one(&target("wait_seconds", ""), "2:10", "has several statistics");
     one(&target("wait_seconds", "stat = \"mean\""), "5:8", "has no statistic `mean`");

@@ -135,7 +135,7 @@ const AIMS: [Aim; 8] = [
         alert: "TidegaugeWaitSecondsAboveTarget",
         metric: "wait_seconds",
         labels: "window=\"5m\",grouping=\"overall\"",
-        stat: Some("p90"),
+        stat: Some("p95"),
         values: (3.5, 3.0),
         interval: None,
         has_samples: true,
@@ -195,7 +195,7 @@ fn targets() -> Vec<Case> {
             alert: aim.alert,
             severity: "ticket",
             business: true,
-            minutes: 90,
+            minutes: if aim.labels.contains("24h") { 70 } else { 15 },
             fires,
             quiet,
         }

@@ -1,25 +1,61 @@
 //! An incident in real traffic, seen by a real Prometheus.
 
-use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegauge::generate::TOPICS;
+use tidegauge::generate::{Generator, Options, TOPICS};
 use tidegauge_ingest::embedded::EmbeddedBroker;
 
 use crate::file::rules;
 use crate::prometheus::Prometheus;
-use crate::service::{Service, configuration, now, tidegauge};
+use crate::service::{LIMIT, Service, configuration, now};
 
-const PARTITIONS: i32 = 2;
+const PARTITIONS: i32 = 4;
 
-/// Generated traffic on its way into Kafka, ended when dropped.
-struct Traffic(Child);
+/// Generated traffic on its way into Kafka: what lies in the past at once, the rest in its time. Ended when dropped.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Traffic {
+    fn start(brokers: &str, options: &Options) -> Traffic {
+        let mut generator = Generator::new(options).unwrap();
+        let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let record = generator.draw();
+                while record.timestamp > now() && !stopped.load(Ordering::Relaxed) {
+                    producer.poll(Duration::from_millis(10));
+                }
+                let message = BaseRecord::to(record.topic).partition(record.partition).timestamp(record.timestamp);
+                let value = record.value().unwrap_or_default();
+                producer
+                    .send(message.key(record.key()).payload(value))
+                    .map_err(|(error, _)| error)
+                    .unwrap();
+            }
+            producer.flush(LIMIT).unwrap();
+        });
+        Traffic {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -34,28 +70,18 @@ fn an_incident_fires_an_alert_that_ends_after_it() {
     let file = configuration(directory.path(), &brokers, &TOPICS, &directory.path().join("output"), more);
     let service = Service::run(&file);
 
-    // A minute to compare with, sent at once; then in real time, with nobody able to pay from the 75th second to the 95th.
-    let start = jiff::Timestamp::from_millisecond(now() - 65_000).unwrap().to_string();
-    let mut generate = tidegauge();
-    generate.args([
-        "generate",
-        "--quiet",
-        "--rate",
-        "300",
-        "--users",
-        "5000",
-        "--brokers",
+    // Two minutes to compare with, and then nobody who is able to pay, for 20 seconds.
+    let traffic = Traffic::start(
         &brokers,
-        "--start",
-        &start,
-    ]);
-    generate.args([
-        "--partitions",
-        &PARTITIONS.to_string(),
-        "--incident",
-        "checkout_outage@75s+20s:shop/checkout*1",
-    ]);
-    let traffic = Traffic(generate.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        &Options {
+            start: now() - 120_000,
+            rate: 300.0,
+            users: 5_000,
+            partitions: PARTITIONS.unsigned_abs(),
+            incidents: vec!["checkout_outage@130s+20s:shop/checkout*1".parse().unwrap()],
+            ..Options::default()
+        },
+    );
 
     let rules = rules(&["-c", file.to_str().unwrap()]);
     let prometheus = Prometheus::watching(service.address(), &rules);
