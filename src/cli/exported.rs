@@ -159,6 +159,11 @@ impl Selector {
         self
     }
 
+    /// Whether a label is selected by.
+    pub(super) fn names(&self, label: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == label)
+    }
+
     /// The series of a metric of ours, by its name without the prefix.
     pub(super) fn of(&self, family: &str) -> String {
         let matchers: Vec<String> = self.0.iter().map(|(label, value)| format!("{label}={}", quote(value))).collect();

@@ -5,6 +5,7 @@
 
 mod check;
 mod completions;
+mod dashboard;
 mod demo;
 mod exported;
 mod failure;
@@ -88,6 +89,7 @@ enum Command {
     Generate(generate::Options),
     Metrics(metrics::Options),
     Rules(rules::Options),
+    Dashboard(dashboard::Options),
     Completions(completions::Options),
 }
 
@@ -132,6 +134,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Generate(options) => generate::run(&options, context),
         Command::Metrics(options) => metrics::run(&options, context),
         Command::Rules(options) => rules::run(&options),
+        Command::Dashboard(options) => dashboard::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -59,8 +59,8 @@ impl Prometheus {
             .unwrap_or(Value::Null)
     }
 
-    /// The series that a query gives, each with its labels and value.
-    pub fn query(&self, query: &str) -> Vec<(Value, f64)> {
+    /// The whole answer to a query.
+    pub fn ask_query(&self, query: &str) -> Value {
         let escape = |byte: u8| {
             if byte.is_ascii_alphanumeric() {
                 char::from(byte).to_string()
@@ -68,7 +68,12 @@ impl Prometheus {
                 format!("%{byte:02X}")
             }
         };
-        let answer = self.ask(&format!("/api/v1/query?query={}", query.bytes().map(escape).collect::<String>()));
+        self.ask(&format!("/api/v1/query?query={}", query.bytes().map(escape).collect::<String>()))
+    }
+
+    /// The series that a query gives, each with its labels and value.
+    pub fn query(&self, query: &str) -> Vec<(Value, f64)> {
+        let answer = self.ask_query(query);
         let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         let value = |one: &Value| one["value"][1].as_str().unwrap().parse().unwrap();
         series.iter().map(|one| (one["metric"].clone(), value(one))).collect()
