@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
 
-use pages::{anchor, read};
+use pages::{anchor, read, root};
 use prometheus::Prometheus;
 use serde_json::Value;
 use service::{Service, run, tidegauge};
@@ -148,6 +148,31 @@ fn all_of_them_are_written_into_a_directory() {
         assert_eq!(written, dashboard(&[name]));
     }
     assert_eq!(fs::read_dir(&out).unwrap().count(), NAMES.len());
+}
+
+#[test]
+fn the_deployed_dashboards_are_those_of_the_deployed_configuration() {
+    let (configuration, deployed) = (root().join("deploy/tidegauge.toml"), root().join("deploy/dashboards"));
+    let directory = TempDir::new().unwrap();
+    let out = match std::env::var_os("UPDATE_DOCS") {
+        Some(_) => deployed.clone(),
+        None => directory.path().to_owned(),
+    };
+    run(&[
+        "dashboard",
+        "-c",
+        configuration.to_str().unwrap(),
+        "--output",
+        out.to_str().unwrap(),
+    ])
+    .assert(0, &[]);
+    for name in NAMES {
+        let file = format!("{name}.json");
+        assert!(
+            fs::read(out.join(&file)).unwrap() == fs::read(deployed.join(&file)).unwrap(),
+            "deploy/dashboards/{file} is stale; write it again with UPDATE_DOCS=1 cargo test --test dashboards deployed"
+        );
+    }
 }
 
 #[test]

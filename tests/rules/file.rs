@@ -149,3 +149,16 @@ fn the_names_of_the_runbook_are_those_of_rules_and_pages() {
     }
     assert!(seen > 20, "{seen}");
 }
+
+#[test]
+fn the_deployed_rules_are_those_of_the_deployed_configuration() {
+    let made = rules(&["-c", root().join("deploy/tidegauge.toml").to_str().unwrap()]);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join("deploy/prometheus-rules.yml"), made).unwrap();
+        return;
+    }
+    assert!(
+        made == read("deploy/prometheus-rules.yml"),
+        "deploy/prometheus-rules.yml is stale; write it again with UPDATE_DOCS=1 cargo test --test rules deployed"
+    );
+}

@@ -77,7 +77,7 @@ impl Panel {
             "description": self.description,
             "datasource": source,
             "gridPos": {"x": x, "y": y, "w": self.width, "h": HEIGHT},
-            "links": [{"title": self.link.0, "url": self.link.1, "targetBlank": true}],
+            "links": [link(self.link.0, &self.link.1)],
             "targets": targets,
             "options": self.options(),
             "fieldConfig": {"defaults": self.defaults(), "overrides": overrides(&self.queries)},
@@ -159,6 +159,14 @@ fn overrides(queries: &[Query]) -> Value {
     Value::from(found)
 }
 
+/// A link to a page outside, with all that Grafana's schema asks for.
+fn link(title: &str, url: &str) -> Value {
+    json!({
+        "title": title, "url": url, "type": "link", "icon": "doc", "tooltip": "", "tags": [],
+        "targetBlank": true, "asDropdown": false, "includeVars": false, "keepTime": false,
+    })
+}
+
 /// A dashboard of panels, laid out from left to right.
 pub(super) fn dashboard(name: &str, title: &str, variables: Vec<Value>, panels: &[Panel], runbook: &str) -> Value {
     let (mut x, mut y) = (0, 0);
@@ -193,8 +201,11 @@ pub(super) fn dashboard(name: &str, title: &str, variables: Vec<Value>, panels: 
             "expr": "ALERTS{alertname=~\"Tidegauge.+\",alertstate=\"firing\"}",
         }]},
         "links": [
-            {"title": "Tidegauge", "type": "dashboards", "tags": ["tidegauge"], "asDropdown": true, "includeVars": true, "keepTime": true},
-            {"title": "Runbook", "type": "link", "url": runbook, "targetBlank": true, "icon": "doc"},
+            {
+                "title": "Tidegauge", "type": "dashboards", "tags": ["tidegauge"], "asDropdown": true, "includeVars": true,
+                "keepTime": true, "targetBlank": false, "icon": "external link", "tooltip": "",
+            },
+            link("Runbook", runbook),
         ],
         "panels": placed,
     })
