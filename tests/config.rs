@@ -161,7 +161,7 @@ fn every_key_is_accepted_and_lands_where_it_should() {
         (config.targets[0].bound, config.targets[1].bound),
         (Bound::AtLeast(0.95), Bound::AtMost(3.0))
     );
-    assert_eq!((target.stat.as_deref(), config.targets[1].stat.as_deref()), (None, Some("p90")));
+    assert_eq!((target.stat.as_deref(), config.targets[1].stat.as_deref()), (None, Some("p95")));
     assert_eq!((&config.prometheus.groupings, &config.prometheus.windows), (&vec![2, 0], &vec![1]));
     assert_eq!((config.prometheus.max_series, config.prometheus.windows_named), (9, true));
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:80");

@@ -182,6 +182,24 @@ fn targets_name_what_exists_and_is_exported_and_have_one_bound() {
 }
 
 #[test]
+fn a_target_is_about_a_number_that_its_metric_has() {
+    let target = |metric: &str, rest: &str| format!("[[target]]\nmetric = \"{metric}\"\nwindow = \"1h\"\nat_most = 1\n{rest}");
+    accepted(&target("wait_seconds", "stat = \"p95\""));
+    accepted(&target("nps", "stat = \"value\""));
+    one(&target("wait_seconds", ""), "2:10", "has several statistics");
+    one(&target("wait_seconds", "stat = \"mean\""), "5:8", "has no statistic `mean`");
+    one(&target("nps", "stat = \"p50\""), "5:8", "has no statistic `p50`");
+    one(
+        &target("churn_ratio", "grouping = \"product+task\""),
+        "5:12",
+        "`churn_ratio` is not reported by task",
+    );
+    let tumbling = "[[window]]\nname = \"1h\"\nsize = \"1h\"\n";
+    one(&format!("{tumbling}{}", target("nps", "")), "6:10", "its window is tumbling");
+    accepted(&format!("{tumbling}[prometheus]\nwindows = [\"1h\"]\n{}", target("nps", "")));
+}
+
+#[test]
 fn what_reaches_prometheus_is_configured() {
     one(
         "prometheus.windows = [\"5m\", \"2h\"]",

@@ -2,107 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/prometheus.rs"]
+mod prometheus;
 #[path = "support/service.rs"]
 mod service;
 
-use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
+use prometheus::Prometheus;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::{Value, json};
+use serde_json::json;
 use service::{LIMIT, Service, configuration, get, now};
 use tempfile::TempDir;
 use tidegauge_ingest::embedded::EmbeddedBroker;
 
 const MINUTE: i64 = 60_000;
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.5";
-
-/// A running Prometheus with a data directory of its own.
-struct Prometheus {
-    child: Child,
-    address: String,
-    directory: TempDir,
-}
-
-impl Prometheus {
-    fn scraping(target: &str) -> Prometheus {
-        let directory = TempDir::new().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let configuration = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: tidegauge\n  static_configs: [{{targets: ['{target}']}}]\n"
-        );
-        let (file, log) = (directory.path().join("prometheus.yml"), directory.path().join("log"));
-        fs::write(&file, configuration).unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(log).unwrap())
-            .spawn()
-            .expect("prometheus is installed");
-        let prometheus = Prometheus { child, address, directory };
-        prometheus.until("scrape", |p| p.value("up") == Some(1.0));
-        prometheus
-    }
-
-    fn ask(&self, path: &str) -> Value {
-        let answer = get(&self.address, path, "*/*");
-        answer
-            .ok()
-            .and_then(|(_, body)| serde_json::from_str(&body).ok())
-            .unwrap_or(Value::Null)
-    }
-
-    /// The series that a query gives, each with its labels and value.
-    fn query(&self, query: &str) -> Vec<(Value, f64)> {
-        let escape = |byte: u8| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        };
-        let answer = self.ask(&format!("/api/v1/query?query={}", query.bytes().map(escape).collect::<String>()));
-        let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
-        let value = |one: &Value| one["value"][1].as_str().unwrap().parse().unwrap();
-        series.iter().map(|one| (one["metric"].clone(), value(one))).collect()
-    }
-
-    /// The value of the only series that a query gives.
-    fn value(&self, query: &str) -> Option<f64> {
-        match self.query(query).as_slice() {
-            [(_, value)] => Some(*value),
-            _ => None,
-        }
-    }
-
-    #[track_caller]
-    fn until(&self, what: &str, mut condition: impl FnMut(&Prometheus) -> bool) {
-        let deadline = Instant::now() + LIMIT;
-        while !condition(self) {
-            let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            assert!(
-                Instant::now() < deadline,
-                "Prometheus did not {what}: {}\n{}",
-                self.ask("/api/v1/targets"),
-                log()
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 struct Traffic {
     broker: EmbeddedBroker,

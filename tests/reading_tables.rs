@@ -130,6 +130,25 @@ fn the_query_of_the_readme_and_the_farewell_of_the_demo_find_rows() {
 }
 
 #[test]
+fn the_queries_of_the_runbook_find_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    make_output(directory.path());
+    let mut queries: Vec<Block> = blocks(&read("docs/runbook.md"))
+        .into_iter()
+        .filter(|b| b.language == "sql")
+        .collect();
+    assert!(queries.len() > 5, "{queries:?}");
+    for query in &mut queries {
+        assert!(query.text.contains("'output/"), "{}", query.text);
+        // What was made is not of the last hours.
+        query.text = query.text.replace("'output/", "'out/").replace("now()", "TIMESTAMPTZ '2000-01-01'");
+    }
+    for (block, result) in queries.iter().zip(run_blocks(directory.path(), &queries)) {
+        assert!(result["rows"].as_u64() > Some(0), "no rows: {}", block.text);
+    }
+}
+
+#[test]
 fn getting_started_comes_to_the_metric_that_it_promises() {
     let page = read("docs/getting-started.md");
     let block = |language: &str, section: &str| {

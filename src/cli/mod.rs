@@ -5,7 +5,9 @@
 
 mod check;
 mod completions;
+mod dashboard;
 mod demo;
+mod exported;
 mod failure;
 mod generate;
 mod hidden;
@@ -16,6 +18,7 @@ mod metrics;
 mod output;
 mod progress;
 mod replay;
+mod rules;
 mod run;
 mod signal;
 mod status;
@@ -38,6 +41,7 @@ Examples:
   tidegauge status -c tidegauge.toml               how far it is, also while it is down
   tidegauge replay recorded --output out --json    recorded events through the same pipeline
   tidegauge metrics nps                            what exactly a metric says
+  tidegauge rules -c tidegauge.toml                alert rules for Prometheus
 
 Exit status: 0 done, 1 failed while running, 2 wrong usage or configuration.";
 
@@ -84,6 +88,8 @@ enum Command {
     Status(status::Options),
     Generate(generate::Options),
     Metrics(metrics::Options),
+    Rules(rules::Options),
+    Dashboard(dashboard::Options),
     Completions(completions::Options),
 }
 
@@ -127,6 +133,8 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Status(options) => status::run(&options, context),
         Command::Generate(options) => generate::run(&options, context),
         Command::Metrics(options) => metrics::run(&options, context),
+        Command::Rules(options) => rules::run(&options),
+        Command::Dashboard(options) => dashboard::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -148,7 +148,7 @@ keys! {
     GROUPING = "" / "grouping", Kind::Tables, None,
         "The groupings. The list replaces the default one: `overall`, `product`, `product+task`, `product+platform`, `product+channel`, `product+version`, `product+touchpoint`.";
     JOURNEY = "" / "journey", Kind::Tables, None, "The journeys; none by default.";
-    TARGET = "" / "target", Kind::Tables, None, "The targets, each of which becomes an alert rule and a line on the console; none by default.";
+    TARGET = "" / "target", Kind::Tables, None, "The targets, each of which becomes an alert rule and a line on a dashboard; none by default.";
 
     WINDOW_NAME_KEY = "window[]" / "name", NAME, None, "Name, as in the `window` column and label; unique. Required.";
     WINDOW_SIZE = "window[]" / "size", duration(S, 400 * D), None, "Length. Required.";

@@ -1,5 +1,6 @@
 //! Targets: what the product owner wants of a metric.
 
+use tidegauge_aggregate::catalogue::{self, Metric};
 use tidegauge_aggregate::spec::{Dimension, Spec};
 
 use super::error::Problem;
@@ -44,6 +45,10 @@ fn target(reader: &mut Reader<'_>, table: &Table, origin: &Origin, known: &Known
     let stat = item(table, &keys::TARGET_STAT, value::text);
     let (window, grouping, filter) = (window?, grouping?, filter?);
     check_exported(reader, table, origin, (window, grouping), known);
+    if let Some(metric) = catalogue::find(&metric) {
+        check_stat(reader, table, origin, metric, stat.as_deref());
+        check_carried(reader, table, origin, metric, grouping, known);
+    }
     Some(Target {
         metric,
         stat,
@@ -128,7 +133,14 @@ fn check_exported(reader: &mut Reader<'_>, table: &Table, origin: &Origin, (wind
         let problem = Problem::new(format!("a target that nothing can watch: {what}")).expected(to_do);
         reader.report(&origin_of(table, names, origin), problem);
     };
-    if known.windows.whole && !known.prometheus.windows.contains(&window) {
+    let rolling = known.spec.windows.get(window).is_some_and(|w| w.slide < w.size);
+    if known.windows.whole && !known.prometheus.windows_named && !rolling {
+        report(
+            &["window"],
+            "its window is tumbling, and such ones are exported only if they are named",
+            "a rolling window, or `prometheus.windows` with this one",
+        );
+    } else if known.windows.whole && !known.prometheus.windows.contains(&window) {
         report(
             &["window"],
             "its window is not exported to Prometheus",
@@ -148,6 +160,40 @@ fn check_exported(reader: &mut Reader<'_>, table: &Table, origin: &Origin, (wind
             &["grouping", "window"],
             "its window is not reported for its grouping",
             "a grouping of the window",
+        );
+    }
+}
+
+/// Which number of the metric it is about: said where there are several, and nothing else.
+fn check_stat(reader: &mut Reader<'_>, table: &Table, origin: &Origin, metric: &Metric, stat: Option<&str>) {
+    let stats = metric.stats();
+    let problem = match stat {
+        Some(stat) if !stats.contains(&stat) => Problem::new(format!("`{}` has no statistic `{stat}`", metric.name)),
+        None if stats.len() > 1 => Problem::new(format!("`{}` has several statistics, and the target names none", metric.name)),
+        _ => return,
+    };
+    let place = origin_of(table, &[keys::TARGET_STAT.name, keys::TARGET_METRIC.name], origin);
+    reader.report(&place, problem.expected(format!("`stat`: {}", one_of(stats.iter().copied()))));
+}
+
+/// A grouping by something that the metric's facts lack has no value of it.
+fn check_carried(reader: &mut Reader<'_>, table: &Table, origin: &Origin, metric: &Metric, grouping: usize, known: &Known<'_>) {
+    let facts = metric.facts();
+    let lacking = known
+        .spec
+        .groupings
+        .get(grouping)
+        .and_then(|grouping| grouping.dimensions.iter().find(|d| facts.iter().any(|fact| !fact.carries(d))));
+    if let Some(dimension) = lacking {
+        let problem = Problem::new(format!(
+            "a target that nothing can watch: `{}` is not reported by {}",
+            metric.name,
+            dimension.name()
+        ));
+        let place = origin_of(table, &[keys::TARGET_GROUPING.name], origin);
+        reader.report(
+            &place,
+            problem.expected("a grouping that the metric is reported for (see `tidegauge metrics`)"),
         );
     }
 }

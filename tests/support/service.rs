@@ -100,7 +100,26 @@ impl Service {
     }
 
     /// Any command that ends in a service, once its page answers.
-    pub fn start(mut command: Command) -> Service {
+    pub fn start(command: Command) -> Service {
+        let mut service = Service::spawn(command, "");
+        service.address = service.wait("tell its address", |service| {
+            let log = service.log();
+            let (_, rest) = log.split_once("gauges on http://")?;
+            Some(rest.split_once("/metrics")?.0.to_owned())
+        });
+        service
+    }
+
+    /// A command that serves at a known address, once its page answers.
+    pub fn at(command: Command, address: &str) -> Service {
+        let mut service = Service::spawn(command, address);
+        service.until("answer", |service| {
+            get(&service.address, "/metrics", "*/*").is_ok_and(|(status, _)| status == 200)
+        });
+        service
+    }
+
+    fn spawn(mut command: Command, address: &str) -> Service {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -116,17 +135,11 @@ impl Service {
                 log.push('\n');
             }
         });
-        let mut service = Service {
+        Service {
             child,
-            address: String::new(),
+            address: address.to_owned(),
             log,
-        };
-        service.address = service.wait("tell its address", |service| {
-            let log = service.log();
-            let (_, rest) = log.split_once("gauges on http://")?;
-            Some(rest.split_once("/metrics")?.0.to_owned())
-        });
-        service
+        }
     }
 
     pub fn id(&self) -> u32 {
