@@ -121,12 +121,16 @@ impl EventIds {
         EventIdsState(self.buckets.iter().flat_map(|(_, bucket)| bucket).filter_map(whole).collect())
     }
 
-    pub(crate) fn restore(state: &EventIdsState) -> EventIds {
+    /// The memory that a state was made of; `None` where it was made otherwise.
+    pub(crate) fn restore(state: &EventIdsState) -> Option<EventIds> {
         let mut ids = EventIds::default();
+        if !state.0.is_sorted_by_key(|(_, time)| time >> BUCKET_BITS) {
+            return None;
+        }
         for (id, time) in &state.0 {
             ids.insert(*id, EventTime(*time), usize::MAX);
         }
-        ids
+        Some(ids)
     }
 }
 
@@ -161,7 +165,7 @@ mod tests {
         for i in 0..50i64 {
             ids.insert(i as u128, EventTime(i * 700), 40);
         }
-        let again = EventIds::restore(&ids.state());
+        let again = EventIds::restore(&ids.state()).unwrap();
         for i in 0..50u128 {
             assert_eq!(ids.contains(i, EventTime(0)), again.contains(i, EventTime(0)), "{i}");
         }

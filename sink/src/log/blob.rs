@@ -26,6 +26,9 @@ const LEVEL: i32 = 1;
 /// The most that a payload can have: what a reader is ready to allocate.
 pub const MAX_PAYLOAD: u64 = 4 << 30;
 
+/// The most that a byte of a zstd frame can unpack to: a block of 128 KiB has four bytes at least.
+const MOST_PACKED: u64 = (128 << 10) / 4;
+
 /// What a binary file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -106,6 +109,9 @@ pub fn decode(file: &[u8], kind: BlobKind, path: &str, limit: u64) -> Result<Vec
     }
     if length > limit {
         return corrupt(format!("it unpacks to {length} bytes, more than the {limit} that it may have"));
+    }
+    if length / MOST_PACKED > packed {
+        return corrupt(format!("{packed} bytes cannot unpack to {length}"));
     }
     let Ok(capacity) = usize::try_from(length) else {
         return corrupt(format!("{length} bytes do not fit in memory"));

@@ -71,6 +71,7 @@ pub(super) async fn read_checkpoint(store: &dyn Store, seq: u64) -> Result<Check
     if checkpoint.state.head.seq != seq {
         return Err(StoreError::corrupt(&path, format!("it is the checkpoint at entry {}", checkpoint.state.head.seq)).into());
     }
+    checkpoint.check(&path)?;
     Ok(checkpoint)
 }
 
