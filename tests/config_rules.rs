@@ -214,6 +214,7 @@ fn properties_that_tidegauge_sets_are_refused_with_the_reason() {
         "positions are committed with the results",
     );
     one("[kafka.client]\n\"group.id\" = \"x\"", "2:1", "set `kafka.group_id`");
+    one("[kafka.client]\nfetch.mni.bytes = 1", "2:11", "fetch.mni.bytes");
     one(
         "[kafka.client]\nfetch.min.bytes = [1]",
         "2:19",

@@ -447,3 +447,37 @@ fn another_configuration_needs_reconfigure_and_holds_from_then_on() {
         "the old windows were not closed, and the new ones hold what came after"
     );
 }
+
+#[test]
+fn every_commit_of_a_compacted_topic_holds_a_snapshot_since_its_records_may_vanish() {
+    let broker = kafka::shared();
+    broker.create_topic("kept.by.key", 1, &[("cleanup.policy", "compact")]);
+    broker.create_topic("kept.by.time", 1, &[]);
+    let mut pipeline = simple(broker, &["kept.by.key", "kept.by.time"], "compacted");
+    let mut process = pipeline.run(&[]);
+    let sender = producer(&broker.bootstrap(), &[]);
+    for round in 1..=2 {
+        for topic in ["kept.by.key", "kept.by.time"] {
+            let keyed = |message: Message| Message {
+                key: message.value.clone(),
+                ..message
+            };
+            let some: Vec<Message> = purchases(START + round * MINUTE, 20).into_iter().map(keyed).collect();
+            produce(&sender, topic, 0, &some);
+        }
+        until_events(&mut process, &pipeline, round as usize * 40);
+    }
+    let moved: Vec<Value> = pipeline
+        .entries()
+        .into_iter()
+        .flat_map(|seq| pipeline.entry(seq)["body"]["partitions"].as_array().cloned().unwrap_or_default())
+        .filter(|p| p["from"] != p["to"])
+        .collect();
+    let of = |topic: &str| moved.iter().filter(|p| p["topic"] == topic).cloned().collect::<Vec<_>>();
+    assert!(of("kept.by.key").len() >= 2 && of("kept.by.time").len() >= 2, "{moved:?}");
+    for p in of("kept.by.key") {
+        assert_eq!(p["snapshot"]["offset"], p["to"], "{p}");
+    }
+    assert!(of("kept.by.time").iter().all(|p| p["snapshot"].is_null()), "{moved:?}");
+    assert_eq!(process.stop(), 0);
+}

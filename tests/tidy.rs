@@ -227,6 +227,19 @@ fn nothing_outside_tests_panics_on_purpose() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// What another program is told can be told wrong, and a shell most easily.
+#[test]
+fn the_program_starts_no_other_and_nothing_asks_a_shell() {
+    let found = uses(&rust_files(&CRATES), &["process::Command", "Command::new"]);
+    assert!(found.is_empty(), "{found:#?}");
+    // Tasks start programs, by their name and with arguments apart.
+    for name in rust_files(&["xtask/src"]) {
+        for shell in ["\"sh\"", "\"bash\"", "\"/bin/sh\"", "\"-c\", &format!"] {
+            assert!(!without_tests(&read(&name)).contains(shell), "{name}: {shell}");
+        }
+    }
+}
+
 #[test]
 fn the_domain_has_no_clock_no_threads_and_no_way_out() {
     let files = rust_files(&["aggregate/src"]);

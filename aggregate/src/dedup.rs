@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::slots::Slots;
 use crate::time::EventTime;
 
 const BUCKET_BITS: u32 = 10;
@@ -13,10 +15,11 @@ const BUCKET_BITS: u32 = 10;
 /// The ids of accepted events that could still be sent again. An id is kept as its 128-bit hash.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventIds {
-    known: HashTable<Known>,
-    /// By time, ascending: what was accepted in about a second, as the lower half of the id and the time. An id is told from all others by
-    /// both halves; to find what to forget, one half and the time will do, since two that share them are forgotten together.
-    buckets: VecDeque<(i64, VecDeque<(u64, i64)>)>,
+    /// Slots of `known` by the lower half of the id: so few bytes each that an id not seen yet, as nearly all are, is told from one look.
+    index: HashTable<u32>,
+    known: Slots<Known>,
+    /// By time, ascending: the slots of what was accepted in about a second. Each slot that is not free is in one of them.
+    buckets: VecDeque<(i64, VecDeque<u32>)>,
     /// Ids forgotten early because of the bound.
     pub(crate) forgotten: u64,
 }
@@ -44,58 +47,54 @@ fn halves(id: u128) -> (u64, u64) {
 }
 
 impl EventIds {
-    /// Whether an accepted event that is not before `bound` carried the id.
+    /// Takes the id of an event, unless an accepted event that is not before `bound` carried it; tells whether it took it. Of more than
+    /// `limit` ids the oldest are forgotten.
     #[inline]
-    pub(crate) fn contains(&self, id: u128, bound: EventTime) -> bool {
+    pub(crate) fn admit(&mut self, id: u128, time: EventTime, bound: EventTime, limit: usize) -> bool {
         let (low, high) = halves(id);
-        self.known
-            .find(low, |known| known.low == low && known.high == high)
-            .is_some_and(|known| known.time >= bound.0)
-    }
-
-    /// Remembers the id of an accepted event.
-    #[inline]
-    pub(crate) fn insert(&mut self, id: u128, time: EventTime, limit: usize) {
-        let (low, high) = halves(id);
-        let time = time.0;
-        match self.known.find_mut(low, |known| known.low == low && known.high == high) {
-            Some(known) => known.time = time,
-            None => {
-                self.known.insert_unique(low, Known { low, high, time }, |known| known.low);
+        let known = &self.known;
+        let is_it = |slot: &u32| known.get(*slot).is_some_and(|known| known.low == low && known.high == high);
+        let hash = |slot: &u32| known.get(*slot).map_or(0, |known| known.low);
+        let new = Known { low, high, time: time.0 };
+        let slot = match self.index.entry(low, is_it, hash) {
+            Entry::Occupied(entry) if self.known.get(*entry.get()).is_some_and(|known| known.time >= bound.0) => return false,
+            // What is not sent again by now is forgotten with the others of its time, but then it is no longer this id's.
+            Entry::Occupied(mut entry) => {
+                *entry.get_mut() = self.known.add(new);
+                *entry.get()
+            }
+            Entry::Vacant(entry) => *entry.insert(self.known.add(new)).get(),
+        };
+        self.bucket(time.0 >> BUCKET_BITS).push_back(slot);
+        while self.index.len() > limit {
+            let Some((_, bucket)) = self.buckets.front_mut() else { break };
+            match bucket.pop_front() {
+                Some(slot) => self.forgotten += u64::from(self.forget(slot)),
+                None => drop(self.buckets.pop_front()),
             }
         }
-        self.bucket(time >> BUCKET_BITS).push_back((low, time));
-        while self.known.len() > limit {
-            let Some((_, bucket)) = self.buckets.front_mut() else { return };
-            if let Some((low, time)) = bucket.pop_front() {
-                self.forgotten += u64::from(self.forget(low, time));
-            } else {
-                self.buckets.pop_front();
-            }
-        }
+        true
     }
 
-    /// The bucket of that number; nearly always one of the newest.
+    /// The bucket of that number.
     #[inline]
-    fn bucket(&mut self, number: i64) -> &mut VecDeque<(u64, i64)> {
-        let newer = self.buckets.iter().rev().take_while(|(n, _)| *n > number).count();
-        let place = self.buckets.len() - newer;
-        if place == 0 || self.buckets[place - 1].0 != number {
+    fn bucket(&mut self, number: i64) -> &mut VecDeque<u32> {
+        let place = self.buckets.partition_point(|(n, _)| *n < number);
+        if self.buckets.get(place).is_none_or(|(n, _)| *n != number) {
             self.buckets.insert(place, (number, VecDeque::new()));
-            return &mut self.buckets[place].1;
         }
-        &mut self.buckets[place - 1].1
+        &mut self.buckets[place].1
     }
 
-    fn forget(&mut self, low: u64, time: i64) -> bool {
-        // The id may have been accepted again since, at a later time.
-        match self.known.find_entry(low, |known| known.low == low && known.time == time) {
-            Ok(entry) => {
-                entry.remove();
-                true
-            }
-            Err(_) => false,
-        }
+    /// Frees a slot and forgets its id, unless the id has been accepted again since.
+    #[inline]
+    fn forget(&mut self, slot: u32) -> bool {
+        self.known.free(slot);
+        let low = self.known.get(slot).map_or(0, |known| known.low);
+        self.index
+            .find_entry(low, |found| *found == slot)
+            .map(|entry| entry.remove())
+            .is_ok()
     }
 
     /// Forgets the ids of events before `bound`, by whole buckets.
@@ -103,19 +102,20 @@ impl EventIds {
     pub(crate) fn expire(&mut self, bound: EventTime) {
         while self.buckets.front().is_some_and(|(number, _)| *number < bound.0 >> BUCKET_BITS) {
             let Some((_, bucket)) = self.buckets.pop_front() else { return };
-            for (low, time) in bucket {
-                self.forget(low, time);
+            for slot in bucket {
+                self.forget(slot);
             }
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.known.len()
+        self.index.len()
     }
 
     pub(crate) fn state(&self) -> EventIdsState {
-        let whole = |(low, time): &(u64, i64)| {
-            let known = self.known.find(*low, |known| known.low == *low && known.time == *time)?;
+        let whole = |slot: &u32| {
+            let known = self.known.get(*slot)?;
+            self.index.find(known.low, |found| found == slot)?;
             Some((u128::from(known.high) << 64 | u128::from(known.low), known.time))
         };
         EventIdsState(self.buckets.iter().flat_map(|(_, bucket)| bucket).filter_map(whole).collect())
@@ -128,7 +128,7 @@ impl EventIds {
             return None;
         }
         for (id, time) in &state.0 {
-            ids.insert(*id, EventTime(*time), usize::MAX);
+            ids.admit(*id, EventTime(*time), EventTime::MAX, usize::MAX);
         }
         Some(ids)
     }
@@ -136,38 +136,60 @@ impl EventIds {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    const ALWAYS: EventTime = EventTime::MIN;
 
     #[test]
     fn an_id_counts_as_known_only_while_its_event_is_within_the_lateness() {
         let mut ids = EventIds::default();
         let id = id_hash("e-1");
-        ids.insert(id, EventTime(10_000), 10);
-        assert!(ids.contains(id, EventTime(10_000)));
-        assert!(!ids.contains(id, EventTime(10_001)));
+        assert!(ids.admit(id, EventTime(10_000), ALWAYS, 10));
+        assert!(!ids.admit(id, EventTime(10_000), EventTime(10_000), 10));
+        assert!(ids.admit(id, EventTime(10_002), EventTime(10_001), 10));
         ids.expire(EventTime(20_000));
-        assert_eq!(ids.len(), 0);
+        assert_eq!((ids.len(), ids.forgotten), (0, 0));
     }
 
     #[test]
     fn beyond_the_bound_the_oldest_are_forgotten_and_counted() {
         let mut ids = EventIds::default();
         for i in 0..20i64 {
-            ids.insert(i as u128, EventTime(i * 5_000), 10);
+            ids.admit(i as u128, EventTime(i * 5_000), ALWAYS, 10);
         }
         assert_eq!((ids.len(), ids.forgotten), (10, 10));
-        assert!(ids.contains(19, EventTime(0)) && !ids.contains(3, EventTime(0)));
+        assert!(!ids.admit(19, EventTime(100_000), ALWAYS, 10) && ids.admit(3, EventTime(100_000), ALWAYS, 10));
     }
 
-    #[test]
-    fn a_restored_memory_knows_the_same() {
-        let mut ids = EventIds::default();
-        for i in 0..50i64 {
-            ids.insert(i as u128, EventTime(i * 700), 40);
-        }
-        let again = EventIds::restore(&ids.state()).unwrap();
-        for i in 0..50u128 {
-            assert_eq!(ids.contains(i, EventTime(0)), again.contains(i, EventTime(0)), "{i}");
+    proptest! {
+        #[test]
+        fn it_knows_what_a_map_would_know_also_after_a_restart(events in proptest::collection::vec((0_u64..40, 0_i64..4_000), 1..400)) {
+            let (mut ids, mut map) = (EventIds::default(), HashMap::new());
+            let mut watermark = 0;
+            for (n, (id, lag)) in events.into_iter().enumerate() {
+                // The lower halves of ids 0 and 8, 1 and 9, and so on are the same.
+                let id = u128::from(id >> 3) << 64 | u128::from(id & 7);
+                let time = (n as i64 * 100 - lag).max(watermark - 3_000);
+                let bound = EventTime(watermark - 3_000);
+                let new = map.get(&id).is_none_or(|known| *known < bound.0);
+                if n % 50 == 49 {
+                    ids = EventIds::restore(&ids.state()).unwrap();
+                }
+                prop_assert_eq!(ids.admit(id, EventTime(time), bound, usize::MAX), new);
+                if new {
+                    map.insert(id, time);
+                }
+                watermark = watermark.max(time);
+                ids.expire(EventTime(watermark - 3_000));
+                map.retain(|_, time| *time >= (watermark - 3_000) >> BUCKET_BITS << BUCKET_BITS);
+                prop_assert_eq!(ids.len(), map.len());
+            }
         }
     }
 }

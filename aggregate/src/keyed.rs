@@ -1,10 +1,10 @@
-//! `Table`: values found by a byte key that they carry themselves, in chunked slots that never move, so that an entry costs its own size and
+//! `Table`: values found by a byte key that they carry themselves, in slots that never move, so that an entry costs its own size and
 //! a few bytes of index, also while the table grows.
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-const CHUNK: usize = 1024;
+use crate::slots::Slots;
 
 /// A value that carries its key.
 pub(crate) trait Keyed {
@@ -15,8 +15,7 @@ pub(crate) trait Keyed {
 #[derive(Clone, Debug)]
 pub(crate) struct Table<V> {
     index: HashTable<u32>,
-    chunks: Vec<Vec<Option<V>>>,
-    free: Vec<u32>,
+    slots: Slots<Option<V>>,
     len: usize,
 }
 
@@ -24,8 +23,7 @@ impl<V> Default for Table<V> {
     fn default() -> Self {
         Table {
             index: HashTable::new(),
-            chunks: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             len: 0,
         }
     }
@@ -38,12 +36,12 @@ impl<V: Keyed> Table<V> {
 
     #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&V> {
-        self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?.as_ref()
+        self.slots.get(slot)?.as_ref()
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut V> {
-        self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.as_mut()
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     #[inline]
@@ -56,34 +54,10 @@ impl<V: Keyed> Table<V> {
     /// Adds a value whose key is not there yet.
     pub(crate) fn insert(&mut self, value: V) -> u32 {
         let hash = xxh3_64(value.key());
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                if let Some(place) = self
-                    .chunks
-                    .get_mut(slot as usize / CHUNK)
-                    .and_then(|c| c.get_mut(slot as usize % CHUNK))
-                {
-                    *place = Some(value);
-                }
-                slot
-            }
-            None => {
-                if self.chunks.last().is_none_or(|c| c.len() == CHUNK) {
-                    self.chunks.push(Vec::with_capacity(CHUNK));
-                }
-                let full = (self.chunks.len() - 1) * CHUNK;
-                let Some(chunk) = self.chunks.last_mut() else { return 0 };
-                chunk.push(Some(value));
-                (full + chunk.len() - 1) as u32
-            }
-        };
-        let chunks = &self.chunks;
+        let slot = self.slots.add(Some(value));
+        let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| {
-            chunks
-                .get(*slot as usize / CHUNK)
-                .and_then(|c| c.get(*slot as usize % CHUNK))
-                .and_then(Option::as_ref)
-                .map_or(0, |v| xxh3_64(v.key()))
+            slots.get(*slot).and_then(Option::as_ref).map_or(0, |v| xxh3_64(v.key()))
         });
         self.len += 1;
         slot
@@ -94,22 +68,17 @@ impl<V: Keyed> Table<V> {
         if let Ok(entry) = self.index.find_entry(hash, |s| *s == slot) {
             entry.remove();
         }
-        let value = self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.take();
+        let value = self.slots.get_mut(slot)?.take();
         if value.is_some() {
             self.len -= 1;
-            self.free.push(slot);
+            self.slots.free(slot);
         }
         value
     }
 
     /// Every value with its slot, in the order of slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
-        self.chunks.iter().enumerate().flat_map(|(c, chunk)| {
-            chunk
-                .iter()
-                .enumerate()
-                .filter_map(move |(i, v)| v.as_ref().map(|v| ((c * CHUNK + i) as u32, v)))
-        })
+        self.slots.iter().filter_map(|(slot, value)| Some((slot, value.as_ref()?)))
     }
 }
 

@@ -24,6 +24,8 @@ pub mod record;
 mod revision;
 mod rollup;
 pub mod row;
+pub mod short;
+mod slots;
 pub mod snapshot;
 pub mod spec;
 mod tallied;

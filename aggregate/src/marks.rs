@@ -18,7 +18,7 @@ pub(crate) struct Mark {
 /// Marks to hold before they are made a set.
 const MANY: usize = 1 << 18;
 /// Parts into which a log is cut before each is sorted in the nearest cache.
-const PARTS: usize = 256;
+const PARTS: usize = 2048;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {

@@ -135,12 +135,10 @@ impl PartitionState {
             return Verdict::Late;
         }
         if let Some(id) = event.event_id {
-            let id = id_hash(id);
-            if self.ids.contains(id, bound) {
+            if !self.ids.admit(id_hash(id), event.time, bound, self.plan.spec.max_event_ids) {
                 self.counters.duplicate += 1;
                 return Verdict::Duplicate;
             }
-            self.ids.insert(id, event.time, self.plan.spec.max_event_ids);
             self.counters.forgotten_event_ids = self.ids.forgotten;
         }
         self.counters.accepted += 1;

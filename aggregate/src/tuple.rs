@@ -3,6 +3,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::short::{mix, short};
+
 pub(crate) use crate::spec::MAX_ATTRIBUTE_DIMENSIONS;
 
 /// Length byte of a null; every dimension value is at most 128 bytes long.
@@ -62,6 +64,7 @@ struct Interner {
 #[derive(Clone, Debug)]
 struct Entry {
     bytes: Box<[u8]>,
+    hash: u64,
     /// How many entries of trackers (or tuples, of a base) hold this one.
     refs: u32,
 }
@@ -73,13 +76,14 @@ impl Interner {
     }
 
     #[inline]
-    fn intern(&mut self, bytes: &[u8]) -> (u32, bool) {
-        let hash = xxh3_64(bytes);
-        if let Some(id) = self.index.find(hash, |id| self.bytes(*id) == bytes) {
+    fn intern(&mut self, Key { bytes, hash }: &Key) -> (u32, bool) {
+        let hash = *hash;
+        if let Some(id) = self.index.find(hash, |id| self.bytes(*id) == bytes.as_slice()) {
             return (*id, false);
         }
         let entry = Some(Entry {
-            bytes: bytes.into(),
+            bytes: bytes.as_slice().into(),
+            hash,
             refs: 0,
         });
         let id = match self.free.pop() {
@@ -94,7 +98,7 @@ impl Interner {
         };
         let entries = &self.entries;
         self.index.insert_unique(hash, id, |id| {
-            entries.get(*id as usize).and_then(Option::as_ref).map_or(0, |e| xxh3_64(&e.bytes))
+            entries.get(*id as usize).and_then(Option::as_ref).map_or(0, |e| e.hash)
         });
         (id, true)
     }
@@ -111,7 +115,7 @@ impl Interner {
             if self.entries[id].as_ref().is_some_and(|e| e.refs == 0)
                 && let Some(entry) = self.entries[id].take()
             {
-                if let Ok(found) = self.index.find_entry(xxh3_64(&entry.bytes), |i| *i as usize == id) {
+                if let Ok(found) = self.index.find_entry(entry.hash, |i| *i as usize == id) {
                     found.remove();
                 }
                 self.free.push(id as u32);
@@ -132,36 +136,51 @@ pub(crate) struct Tuples {
     tuples: Interner,
     /// By base: its tuple without task and touchpoint, which most facts have; [`UNKNOWN`] where it was not asked for yet.
     plain: Vec<u32>,
-    scratch: Vec<u8>,
+    scratch: Key,
     /// Size after the last sweep, so that sweeping costs little per tuple however many are held.
     swept: usize,
 }
 
 const UNKNOWN: u32 = u32::MAX;
 
-#[inline]
-fn push(bytes: &mut Vec<u8>, value: Option<&str>) {
-    let Some(text) = value.map(str::as_bytes) else {
-        bytes.push(NULL);
-        return;
-    };
-    bytes.push(text.len().min(NULL as usize - 1) as u8);
-    // Nearly all values are short, and half a dozen calls to copy a few bytes each cost more than all the rest: so they are copied as two
-    // halves of fixed size that may overlap.
-    let (start, length) = (bytes.len(), text.len());
-    let mut short = [0; 16];
-    if let (Some(first), Some(last), true) = (text.first_chunk::<8>(), text.last_chunk::<8>(), length <= 16) {
-        short[..8].copy_from_slice(first);
-        short[length - 8..][..8].copy_from_slice(last);
-    } else if let (Some(first), Some(last), true) = (text.first_chunk::<4>(), text.last_chunk::<4>(), length <= 8) {
-        short[..4].copy_from_slice(first);
-        short[length - 4..][..4].copy_from_slice(last);
-    } else {
-        bytes.extend_from_slice(text);
-        return;
+/// Values one after the other, each after its length, and a hash of them. It is made of the values as they come: read back from memory, they
+/// would have to be waited for.
+#[derive(Clone, Debug, Default)]
+struct Key {
+    bytes: Vec<u8>,
+    hash: u64,
+}
+
+impl Key {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.hash = 0;
     }
-    bytes.extend_from_slice(&short);
-    bytes.truncate(start + length);
+
+    #[inline]
+    fn mix(&mut self, value: u128) {
+        self.hash = mix(self.hash, value);
+    }
+
+    #[inline]
+    fn push(&mut self, value: Option<&str>) {
+        let Some(text) = value.map(str::as_bytes) else {
+            self.mix(NULL.into());
+            self.bytes.push(NULL);
+            return;
+        };
+        let end = self.bytes.len() + 1 + text.len();
+        if let Some(whole) = short(text) {
+            self.mix(whole);
+            // With what follows, which the next value overwrites.
+            self.bytes.extend_from_slice(&whole.to_le_bytes());
+            self.bytes.truncate(end);
+            return;
+        }
+        self.mix(xxh3_64(text).into());
+        self.bytes.push(text.len().min(NULL as usize - 1) as u8);
+        self.bytes.extend_from_slice(text);
+    }
 }
 
 fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
@@ -186,10 +205,10 @@ impl Tuples {
     pub(crate) fn base_by(&mut self, dims: &BaseDims<'_>, by: Grouped) -> BaseId {
         self.scratch.clear();
         for (value, used) in dims.common.iter().zip(by) {
-            push(&mut self.scratch, value.filter(|_| used));
+            self.scratch.push(value.filter(|_| used));
         }
         for value in dims.attributes() {
-            push(&mut self.scratch, *value);
+            self.scratch.push(*value);
         }
         BaseId(self.bases.intern(&self.scratch).0)
     }
@@ -224,9 +243,10 @@ impl Tuples {
 
     fn intern_tuple(&mut self, base: BaseId, task: Option<&str>, touchpoint: Option<&str>) -> TupleId {
         self.scratch.clear();
-        self.scratch.extend_from_slice(&base.0.to_le_bytes());
-        push(&mut self.scratch, task);
-        push(&mut self.scratch, touchpoint);
+        self.scratch.bytes.extend_from_slice(&base.0.to_le_bytes());
+        self.scratch.mix(base.0.into());
+        self.scratch.push(task);
+        self.scratch.push(touchpoint);
         let (id, new) = self.tuples.intern(&self.scratch);
         if new {
             self.bases.count(base.0, 1);
@@ -240,10 +260,10 @@ impl Tuples {
         scratch.clear();
         let merged = dims.or(&self.dims(earlier));
         for (value, used) in merged.common.iter().zip(by) {
-            push(&mut scratch, value.filter(|_| used));
+            scratch.push(value.filter(|_| used));
         }
         for value in merged.attributes() {
-            push(&mut scratch, *value);
+            scratch.push(*value);
         }
         let id = self.bases.intern(&scratch).0;
         self.scratch = scratch;
@@ -348,9 +368,9 @@ mod tests {
     fn values_of_every_length_come_back_as_they_were() {
         let text = "0123456789äöü".repeat(9);
         let values: Vec<Option<&str>> = (1..128).map(|n| text.get(..n)).collect();
-        let mut bytes = Vec::new();
-        values.iter().for_each(|value| push(&mut bytes, *value));
-        let mut rest = bytes.as_slice();
+        let mut key = Key::default();
+        values.iter().for_each(|value| key.push(*value));
+        let mut rest = key.bytes.as_slice();
         for value in &values {
             assert_eq!(take(&mut rest), *value);
         }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::hidden::{hide, plain};
 use super::output::Style;
 use crate::config::ConfigErrors;
 use crate::pipeline::PipelineError;
@@ -33,7 +34,9 @@ impl Failure {
     /// Tells a person, on standard error.
     pub(super) fn print(&self) {
         if let Failure::Usage(message) | Failure::Running(message) = self {
-            eprintln!("{} {message}", Style::of_stderr().error("error:"));
+            // Lists of mistakes have lines of their own.
+            let lines: Vec<_> = message.lines().map(plain).collect();
+            eprintln!("{} {}", Style::of_stderr().error("error:"), hide(&lines.join("\n")));
         }
     }
 }

@@ -61,7 +61,8 @@ pub struct DemoOptions {
 /// # Errors
 /// Says what, where, why and what to do.
 pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ran = runtime.block_on(async {
         let config = options.config;
         let server = HttpServer::bind(config.http.listen).await;
         let server = server.map_err(|error| failed(error.message))?;
@@ -84,7 +85,10 @@ pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
         let _ = served.send(true);
         drop(web.await);
         ran
-    })
+    });
+    // A question to brokers that do not answer may still be waiting; nothing depends on it any more.
+    runtime.shutdown_background();
+    ran
 }
 
 /// Threads for what waits.

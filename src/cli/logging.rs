@@ -1,12 +1,17 @@
 //! Logs, on standard error.
 
-use std::io;
+use std::backtrace::Backtrace;
+use std::fmt::{self, Debug};
+use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::SystemTime;
 
 use super::Global;
 use super::failure::Failure;
+use super::hidden::{hide, plain};
 use super::output::Style;
 
 /// How log lines are written.
@@ -37,14 +42,40 @@ pub(super) fn start(global: &Global, service: bool) -> Result<(), Failure> {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| Guarded)
         .with_timer(SystemTime)
         .with_ansi(Style::of_stderr().has_colour());
     let started = match global.log_format {
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text => builder.fmt_fields(debug_fn(field).delimited(" ")).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("{}\n{}", hide(&info.to_string()), Backtrace::capture());
+    }));
     started.map_err(|error| Failure::Running(format!("logging cannot be started: {error}")))
+}
+
+/// Standard error, a line at a time, without what must not be shown.
+struct Guarded;
+
+impl Write for Guarded {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(hide(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Words of others (brokers, names of topics) can neither begin a line nor change the terminal.
+fn field(writer: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => writer.write_str(&plain(&value)),
+        name => write!(writer, "{name}={}", plain(&value)),
+    }
 }
 
 fn level(global: &Global, service: bool) -> &'static str {

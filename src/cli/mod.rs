@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod failure;
 mod generate;
+mod hidden;
 pub mod hooks;
 pub(crate) mod kafka;
 mod logging;
@@ -17,6 +18,7 @@ mod progress;
 mod replay;
 mod run;
 mod signal;
+mod status;
 mod summary;
 mod value;
 
@@ -33,6 +35,7 @@ Examples:
   tidegauge demo                                   everything at work, with nothing to set up
   tidegauge check -c tidegauge.toml --connect      is this configuration right, and can it run here?
   tidegauge run -c tidegauge.toml                  the service
+  tidegauge status -c tidegauge.toml               how far it is, also while it is down
   tidegauge replay recorded --output out --json    recorded events through the same pipeline
   tidegauge metrics nps                            what exactly a metric says
 
@@ -78,6 +81,7 @@ enum Command {
     Run(run::Options),
     Replay(replay::Options),
     Check(check::Options),
+    Status(status::Options),
     Generate(generate::Options),
     Metrics(metrics::Options),
     Completions(completions::Options),
@@ -120,6 +124,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Run(options) => run::run(&options, context),
         Command::Replay(options) => replay::run(&options, context),
         Command::Check(options) => check::run(&options, context),
+        Command::Status(options) => status::run(&options, context),
         Command::Generate(options) => generate::run(&options, context),
         Command::Metrics(options) => metrics::run(&options, context),
         Command::Completions(options) => completions::run(&options),

@@ -149,6 +149,23 @@ pub(super) fn duration(millis: i64) -> String {
     format!("{millis}ms")
 }
 
+/// A span of milliseconds in its two largest units: `2h 5m`. One that is negative lies ahead.
+pub(super) fn span(millis: i64) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let seconds = millis.unsigned_abs() / 1_000;
+    let sign = if millis <= -1_000 { "-" } else { "" };
+    let first = UNITS.iter().position(|(_, size)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (unit, size) in UNITS.iter().skip(first).take(2) {
+        if left >= *size || parts.is_empty() {
+            parts.push(format!("{}{unit}", left / size));
+        }
+        left %= size;
+    }
+    format!("{sign}{}", parts.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +186,13 @@ mod tests {
         assert_eq!(duration(300_000), "5m");
         assert_eq!(duration(90_000), "90s");
         assert_eq!(duration(1), "1ms");
+    }
+
+    #[test]
+    fn a_span_has_the_two_units_that_matter() {
+        let spans = [0, 999, 59_999, 60_000, 7_500_000, 86_400_000, 90_061_000, -1_500, i64::MIN];
+        let shown = ["0s", "0s", "59s", "1m", "2h 5m", "1d", "1d 1h", "-1s", "-106751991167d 7h"];
+        assert_eq!(spans.map(span), shown);
     }
 
     #[test]

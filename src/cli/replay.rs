@@ -9,7 +9,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::failure::Failure;
 use super::hooks::{self, ReplayOptions};
 use super::progress::ProgressLine;
-use super::{Context, output, summary};
+use super::{Context, hidden, output, summary};
 use crate::config::{Config, Location, ProcessEnvironment};
 use crate::pipeline::Progress;
 
@@ -47,6 +47,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, context: &Context) -> Result<(), Failure> {
     let config = Config::load_for_replay(options.config.as_deref(), &ProcessEnvironment)?;
+    hidden::keep(&config);
     if !options.records.is_dir() {
         let records = options.records.display();
         return Err(Failure::Usage(format!(

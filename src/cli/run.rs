@@ -6,8 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::hooks::{self, RunOptions};
-use super::{Context, summary};
-use crate::config::{self, ProcessEnvironment};
+use super::{Context, hidden, summary};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -40,7 +39,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, context: &Context) -> Result<(), Failure> {
-    let config = config::load(&options.config, &ProcessEnvironment)?;
+    let config = hidden::load(&options.config)?;
     let summary = hooks::run(RunOptions {
         config,
         until_end: options.until_end,

@@ -190,6 +190,11 @@ fn client(reader: &mut Reader<'_>) -> BTreeMap<String, Guarded<String>> {
             Value::Boolean(value) => value.to_string(),
             _ => continue,
         };
+        // Found before anything is shown: a name that is misspelt may be that of a secret.
+        if let Some(problem) = tidegauge_ingest::kafka::refused(&name, &text) {
+            reader.report(origin, Problem::new(problem));
+            continue;
+        }
         properties.insert(name.clone(), Guarded::new(text, node.reference.is_some() || is_sensitive(&name)));
     }
     properties

@@ -1,4 +1,4 @@
-//! Bounds on connections: how many there are, how long a request may take to arrive, how long one may be idle.
+//! Bounds on connections: how many there are, how much a request may hold, how long it may take to arrive, how long one may be idle.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -10,11 +10,15 @@ use std::time::Duration;
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// Connections at a time; further ones wait.
-const CONNECTIONS: usize = 128;
+use super::places::{Place, Places};
+
+/// Connections at a time; for a further one, the one that has been still for longest has to go. Each may hold an answer of many megabytes, and
+/// scrapers, probes and some browsers need no more.
+const CONNECTIONS: usize = 32;
+/// What a request may hold. Ours have no body, and browsers and scrapers send a few hundred bytes.
+const REQUEST_BYTES: usize = 64 << 10;
 /// From the first byte of a request to its end.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// Between requests. Longer than usual scrape intervals, so that scrapers keep their connections.
@@ -25,14 +29,14 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// A listener that hands out bounded connections.
 pub(super) struct Limited {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Limited {
     pub(super) fn new(listener: TcpListener) -> Limited {
         Limited {
             listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            places: Arc::new(Places::new(CONNECTIONS)),
         }
     }
 }
@@ -43,10 +47,8 @@ impl Listener for Limited {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
-            // The semaphore is never closed; if it were, connections would not be counted.
-            let place = Arc::clone(&self.places).acquire_owned().await.ok();
             match self.listener.accept().await {
-                Ok((stream, address)) => return (Connection::new(stream, place), address),
+                Ok((stream, address)) => return (Connection::new(stream, Places::take(&self.places)), address),
                 Err(error) => {
                     // Most likely out of file descriptors; others may be closed soon.
                     tracing::warn!(%error, "a connection to the HTTP server could not be accepted");
@@ -69,17 +71,20 @@ pub(super) struct Connection {
     in_request: bool,
     /// Whether an answer waits for its client.
     writing: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Bytes of the request so far.
+    received: usize,
+    place: Place,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>) -> Connection {
+    fn new(stream: TcpStream, place: Place) -> Connection {
         Connection {
             stream,
             deadline: Box::pin(tokio::time::sleep(REQUEST_LIMIT)),
             in_request: true,
             writing: false,
-            _place: place,
+            received: 0,
+            place,
         }
     }
 
@@ -96,16 +101,34 @@ fn too_slow() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the client took too long")
 }
 
+fn too_large() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "the request is too large")
+}
+
+fn displaced() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "another connection needed the place")
+}
+
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.place.is_lost(context) {
+            return Poll::Ready(Err(displaced()));
+        }
         let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let received = buffer.filled().len() - before;
+        if received > 0 {
+            self.place.stir();
+            self.received = if self.in_request { self.received + received } else { received };
+        }
+        match polled {
             Poll::Pending if !self.writing && self.expired(context) => Poll::Ready(Err(too_slow())),
-            Poll::Ready(Ok(())) if buffer.filled().len() > before && !self.in_request => {
+            Poll::Ready(Ok(())) if received > 0 && !self.in_request => {
                 self.in_request = true;
                 self.allow(REQUEST_LIMIT);
                 Poll::Ready(Ok(()))
             }
+            Poll::Ready(Ok(())) if self.received > REQUEST_BYTES => Poll::Ready(Err(too_large())),
             // A client that sends byte after byte is not given more time for it.
             Poll::Ready(Ok(())) if self.in_request && self.expired(context) => Poll::Ready(Err(too_slow())),
             other => other,
@@ -115,6 +138,9 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.place.is_lost(context) {
+            return Poll::Ready(Err(displaced()));
+        }
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Pending => {
                 if !self.writing {
@@ -128,6 +154,7 @@ impl AsyncWrite for Connection {
                 }
             }
             Poll::Ready(written) => {
+                self.place.stir();
                 self.writing = false;
                 self.in_request = false;
                 self.allow(IDLE_LIMIT);

@@ -3,6 +3,7 @@
 
 mod api;
 mod connection;
+mod places;
 mod routes;
 
 use std::io;

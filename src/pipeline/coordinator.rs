@@ -1,6 +1,6 @@
 //! The coordinator: one task that hears of partitions, workers and the clock, and decides when to commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub(crate) struct Engine {
     /// What the partitions' counters were when this process took them over.
     pub(crate) baseline: BTreeMap<PartitionRef, Counters>,
     pub(crate) unknown_fields: u64,
+    /// Topics of which every commit holds snapshots.
+    pub(crate) compacted: BTreeSet<String>,
     /// As the reporter, what others have handled but not committed.
     pub(crate) shares: Vec<Share>,
     dead_letter: Option<Arc<DeadLetter>>,
@@ -122,6 +124,7 @@ impl Engine {
             lanes: BTreeMap::new(),
             baseline: BTreeMap::new(),
             unknown_fields: 0,
+            compacted: BTreeSet::new(),
             shares: Vec::new(),
             dead_letter: settings.dead_letter.clone(),
             committed_at: Instant::now(),
@@ -151,8 +154,10 @@ impl Engine {
                 snapshot: None,
             },
         );
+        let compacted = self.compacted.contains(&*partition.topic);
         let lane = Lane {
             partition,
+            compacted,
             reader,
             state: resume.state,
             status,

@@ -1,8 +1,9 @@
 //! What a session finds in Kafka before it joins the group: the cluster, the topics, and where they would start in a new pipeline.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidegauge_ingest::kafka::{Probe, ProbedTopic, Settings, matching, offsets_at, probe};
+use tidegauge_ingest::kafka::{Probe, ProbedTopic, Settings, compacted, matching, offsets_at, probe};
 use tidegauge_ingest::source::PartitionRef;
 use tidegauge_sink::log::{PartitionStart, Topic};
 
@@ -11,6 +12,8 @@ use crate::config::{self, Config};
 
 /// How long the brokers may take to answer.
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
+/// How long they may take to tell how topics are kept.
+const CONFIGS: Duration = Duration::from_secs(5);
 
 fn failed(message: String) -> PipelineError {
     PipelineError {
@@ -27,11 +30,13 @@ pub(super) struct Found {
     pub(super) topics: Vec<ProbedTopic>,
     /// Where they start in a new pipeline.
     pub(super) genesis: Vec<Topic>,
+    /// Topics whose records may vanish after they were read.
+    pub(super) compacted: BTreeSet<String>,
 }
 
 impl Found {
     pub(super) async fn look(config: &Config, settings: &Settings) -> Result<Found, PipelineError> {
-        let (settings, start) = (settings.clone(), config.kafka.start);
+        let (all_settings, settings, start) = (settings, settings.clone(), config.kafka.start);
         let looked = tokio::task::spawn_blocking(move || {
             let Probe {
                 cluster_id,
@@ -47,9 +52,13 @@ impl Found {
                 cluster_id,
                 topics,
                 genesis,
+                compacted: BTreeSet::new(),
             })
         });
-        looked.await.map_err(|e| failed(e.to_string()))?
+        let mut found = looked.await.map_err(|e| failed(e.to_string()))??;
+        let names: Vec<String> = found.topics.iter().map(|topic| topic.name.clone()).collect();
+        found.compacted = compacted(all_settings, &names, CONFIGS).await?;
+        Ok(found)
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Lane {
     pub(crate) reader: Box<dyn PartitionReader>,
     pub(crate) state: PartitionState,
     pub(crate) status: Arc<LaneStatus>,
+    /// Records may vanish after they were read, so that each commit holds a snapshot.
+    pub(crate) compacted: bool,
     /// Position of the last cut.
     pub(crate) from: i64,
     /// Next offset.

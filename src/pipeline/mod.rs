@@ -26,6 +26,9 @@ pub(crate) mod store;
 mod tables;
 mod worker;
 
+pub(crate) use clock::now;
+pub(crate) use recover::RESULTS_VERSION;
+
 use std::collections::BTreeMap;
 
 use tidegauge_aggregate::counters::Counters;

@@ -80,6 +80,7 @@ impl Engine {
             .collect();
         let caught_up = !statuses.is_empty()
             && stopped == 0
+            && !stats.is_cut_off()
             && statuses.iter().all(|lane| {
                 let current = lane.watermark() != EventTime::MIN && lane.watermark().plus(CURRENT_MS) >= clock;
                 !lane.replaying.load(Ordering::Relaxed) && (current || lane.at_end.load(Ordering::Relaxed))

@@ -21,7 +21,7 @@ use super::recover::{self, RESULTS_VERSION, Resume};
 use super::reporter::{lowest, partitions};
 use super::run::{RunOptions, failed, forward, start_engine};
 use super::status::Status;
-use super::stop::{given_up, unwritten};
+use super::stop::{given_up, gone, unwritten};
 use super::store::open_store;
 use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report};
@@ -95,7 +95,8 @@ impl<'a> Session<'a> {
             let summary = committer.closed(&found.topics, options.until_end).await?;
             return Ok(Ended::Done(Some(summary)));
         }
-        let engine = start_engine(options, committer, &plan)?;
+        let mut engine = start_engine(options, committer, &plan)?;
+        engine.compacted = found.compacted;
         let (sender, events) = std::sync::mpsc::channel();
         let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
         let expected = partitions(engine.committer.log.state()).collect();
@@ -118,12 +119,25 @@ impl<'a> Session<'a> {
         };
         let ended = session.serve(forward(events)?).await;
         session.engine.withdraw_share().await;
-        session.source.stop();
-        match ended {
-            // What was opened once can be opened again.
+        // What was opened once can be opened again.
+        let ended = match ended {
             Err(error) if error.again => Ok(Ended::Again(error.message)),
             ended => ended,
+        };
+        // Leaving the group may take for as long as its brokers are away.
+        if let Ok(Ended::Again(why)) = &ended {
+            status.starting(why);
         }
+        session.source.stop();
+        let Session {
+            engine, source, stopping, ..
+        } = session;
+        let left = options
+            .config
+            .shutdown_timeout
+            .saturating_sub(stopping.map_or(Duration::ZERO, |since| since.elapsed()));
+        gone((engine, source), options.stop.clone(), left).await;
+        ended
     }
 
     async fn serve(&mut self, mut events: mpsc::UnboundedReceiver<SourceEvent>) -> Result<Ended, PipelineError> {
@@ -300,7 +314,8 @@ impl<'a> Session<'a> {
     fn show(&mut self) {
         let lanes = self.engine.board.lanes();
         let replaying = lanes.iter().any(|lane| lane.replaying.load(Ordering::Relaxed));
-        let mut operational = self.engine.operational(&self.source.stats(), self.failures.len() as u64);
+        let stats = self.source.stats();
+        let mut operational = self.engine.operational(&stats, self.failures.len() as u64);
         // Business gauges would lie while what they are made of is not all there yet.
         let mut rows = None;
         if replaying || lanes.is_empty() {
@@ -313,6 +328,7 @@ impl<'a> Session<'a> {
         let ready = match failure.clone() {
             Some(why) => Err(why),
             None if lanes.is_empty() => Err("waiting for the consumer group to assign partitions".to_owned()),
+            None if stats.is_cut_off() => Err("no Kafka broker answers: what they hold is read when they are back".to_owned()),
             None if replaying => Err("replaying records since the last snapshot".to_owned()),
             None => Ok(()),
         };

@@ -303,7 +303,7 @@ impl Running {
                 last: lane.last.record(),
                 counters: lane.state.counters.clone(),
                 tracked: lane.state.tracked(),
-                snapshot: if order.snapshots {
+                snapshot: if order.snapshots || (order.cut && lane.compacted && lane.from != lane.position) {
                     postcard::to_allocvec(&lane.state.snapshot()).ok()
                 } else {
                     None

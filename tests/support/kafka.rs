@@ -1,6 +1,7 @@
 //! A real Apache Kafka for tests: one KRaft node on free ports of the loopback interface, with its data in a temporary directory.
 //!
-//! Nothing is deleted by age unless a topic says so, since records of tests may be of any time. `PLAINTEXT` clients are super users; the `SECURE` listener (TLS and SCRAM) knows `alice`, who may only do what ACLs grant. The broker runs
+//! Nothing is deleted by age unless a topic says so, since records of tests may be of any time. `PLAINTEXT` clients are super users; the `SECURE` listener (TLS and SCRAM) knows `alice`, who may only do what ACLs grant; the `MUTUAL` one wants the
+//! client's certificate and knows one, which is a super user's. The broker runs
 //! under a shell that waits on a pipe from this process, so it ends when the test process does, however that comes about.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -48,6 +49,7 @@ pub struct Broker {
     directory: PathBuf,
     port: u16,
     secure_port: u16,
+    mutual_port: u16,
     keeper: Mutex<Child>,
 }
 
@@ -59,11 +61,12 @@ impl Broker {
             .tempdir()
             .expect("a temporary directory")
             .keep();
-        let [port, secure_port, controller_port] = free_ports();
+        let [port, secure_port, mutual_port, controller_port] = free_ports();
         make_certificate(&directory);
+        make_client_certificate(&directory, "client");
         fs::write(
             directory.join("server.properties"),
-            properties(&directory, port, secure_port, controller_port),
+            properties(&directory, [port, secure_port, mutual_port, controller_port]),
         )
         .expect("server.properties");
         let scram = format!("SCRAM-SHA-256=[name={USER},password={PASSWORD}]");
@@ -92,6 +95,7 @@ impl Broker {
             directory,
             port,
             secure_port,
+            mutual_port,
             keeper,
         };
         broker.wait_until_ready();
@@ -108,7 +112,21 @@ impl Broker {
         format!("localhost:{}", self.secure_port)
     }
 
-    /// The certificate that the `SECURE` listener shows, to be trusted.
+    /// What owners of the certificate connect to, with TLS alone.
+    pub fn mutual_bootstrap(&self) -> String {
+        format!("localhost:{}", self.mutual_port)
+    }
+
+    /// The certificate of a client and its key; the `MUTUAL` listener knows that of `client`, and of others only that they are self-made.
+    pub fn client_certificate(&self, name: &str) -> [PathBuf; 2] {
+        let files = ["pem", "key"].map(|ending| self.directory.join(format!("{name}.{ending}")));
+        if !files[0].exists() {
+            make_client_certificate(&self.directory, name);
+        }
+        files
+    }
+
+    /// The certificate that the `SECURE` and `MUTUAL` listeners show, to be trusted.
     pub fn certificate(&self) -> PathBuf {
         self.directory.join("broker.pem")
     }
@@ -304,23 +322,60 @@ fn make_certificate(directory: &Path) {
     ]);
 }
 
-fn properties(directory: &Path, port: u16, secure_port: u16, controller_port: u16) -> String {
+fn make_client_certificate(directory: &Path, name: &str) {
+    let output = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-subj",
+            &format!("/CN={name}"),
+            "-keyout",
+            &format!("{name}.key"),
+            "-out",
+            &format!("{name}.pem"),
+        ])
+        .current_dir(directory)
+        .output()
+        .expect("openssl: run `cargo xtask install`");
+    assert!(
+        output.status.success(),
+        "openssl failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn properties(directory: &Path, [port, secure_port, mutual_port, controller_port]: [u16; 4]) -> String {
     let directory = directory.display();
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://localhost:{secure_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure_port},MUTUAL://127.0.0.1:{mutual_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://localhost:{secure_port},MUTUAL://localhost:{mutual_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT
 listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256
 listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.ssl.keystore.location={directory}/broker.p12
 listener.name.secure.ssl.keystore.password={STORE_PASSWORD}
 listener.name.secure.ssl.keystore.type=PKCS12
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.keystore.location={directory}/broker.p12
+listener.name.mutual.ssl.keystore.password={STORE_PASSWORD}
+listener.name.mutual.ssl.keystore.type=PKCS12
+listener.name.mutual.ssl.truststore.location={directory}/client.pem
+listener.name.mutual.ssl.truststore.type=PEM
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users=User:ANONYMOUS;User:CN=client
 log.dirs={directory}/data
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1

@@ -101,8 +101,13 @@ impl Pipeline {
 
     /// Starts `tidegauge run`.
     pub fn run(&mut self, arguments: &[&str]) -> Process {
+        self.command("run", arguments)
+    }
+
+    /// Starts a command that takes the configuration.
+    pub fn command(&mut self, name: &str, arguments: &[&str]) -> Process {
         let configuration = self.write_configuration();
-        let mut all = vec!["run", "-c", configuration.to_str().unwrap()];
+        let mut all = vec![name, "-c", configuration.to_str().unwrap()];
         all.extend(arguments);
         self.start(&all)
     }

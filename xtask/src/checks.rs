@@ -40,7 +40,7 @@ pub(crate) fn advisories() -> Outcome {
 
 fn deny(what: &[&str]) -> std::process::Command {
     let mut command = crate::step::command(
-        install::cargo_deny_path(),
+        install::cargo_tool_path("cargo-deny"),
         &["--all-features", "--locked", "check", "--hide-inclusion-graph"],
     );
     command.args(what);

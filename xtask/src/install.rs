@@ -9,6 +9,8 @@ use crate::{root, tools};
 /// The oldest Java that Apache Kafka 4 runs on.
 const JAVA: u32 = 17;
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_AUDITABLE: &str = "0.7.7";
+const RUST_AUDIT_INFO: &str = "0.5.4";
 
 /// Installs all of it.
 pub(crate) fn install() -> Outcome {
@@ -40,6 +42,11 @@ const NEEDS: &[Need] = &[
         what: "Maven",
         package: "maven",
         present: || output("mvn", &["--version"]).is_some(),
+    },
+    Need {
+        what: "OpenSSL's command",
+        package: "openssl",
+        present: || output("openssl", &["version"]).is_some(),
     },
     Need {
         what: "promtool and prometheus",
@@ -166,19 +173,29 @@ fn python() -> Outcome {
     })
 }
 
-/// Where cargo-deny is.
-pub(crate) fn cargo_deny_path() -> PathBuf {
-    tools().join("cargo/bin/cargo-deny")
+/// What a release needs besides: to write the list of dependencies into the binary, and to read it back.
+pub(crate) fn release_tools() -> Outcome {
+    cargo_tool("cargo-auditable", CARGO_AUDITABLE)?;
+    cargo_tool("rust-audit-info", RUST_AUDIT_INFO)
 }
 
 /// Installs cargo-deny.
 pub(crate) fn cargo_deny() -> Outcome {
-    if cargo_deny_path().exists() {
+    cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// Where a program that cargo installed is.
+pub(crate) fn cargo_tool_path(name: &str) -> PathBuf {
+    tools().join("cargo/bin").join(name)
+}
+
+fn cargo_tool(name: &str, version: &str) -> Outcome {
+    if cargo_tool_path(name).exists() {
         return Ok(());
     }
     // Unoptimised: it runs for a second and would be built for minutes.
-    let mut install = cargo(&["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"]);
-    run("cargo-deny", install.arg(tools().join("cargo")))
+    let mut install = cargo(&["install", "--debug", "--locked", "--version", version, name, "--root"]);
+    run(name, install.arg(tools().join("cargo")))
 }
 
 /// Runs `make` unless `directory` was made from what `source` holds now.

@@ -1,7 +1,9 @@
-//! Development tasks: install what the tests need, run every check, ask for known vulnerabilities.
+//! Development tasks: install what the tests need, run every check, build a release, ask for known vulnerabilities.
 
 mod checks;
 mod install;
+mod release;
+mod simulate;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +13,11 @@ const USAGE: &str = "usage: cargo xtask <task>
 
   install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Kafka, Python packages, cargo-deny
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
+  simulate     the simulated processes over stores that lie: `--seeds N` (default 2000) from `--first N` (default 1); `--trace` prints what each does
+  kills N      the test of three real processes, with N disturbances
+  soak MINUTES the release build at full speed on a real Kafka, with a store that stalls in the middle
+  release      the binary as it is published, with the list of its dependencies in it, which is read back and written beside it;
+               `--profile dev` tries that out in less time
   advisories   known vulnerabilities in dependencies (asks the RustSec database)
 
 Tools go to target/tools, or to the directory that TIDEGAUGE_TOOLS names. What is there already is not installed again.";
@@ -21,6 +28,11 @@ fn main() -> ExitCode {
     let code = match arguments.as_slice() {
         ["install"] => install::install(),
         ["test"] => checks::test(),
+        ["simulate", options @ ..] => simulate::simulate(options),
+        ["soak", minutes] => simulate::soak(minutes),
+        ["kills", count] => simulate::kills(count),
+        ["release"] => release::build("release"),
+        ["release", "--profile", profile] => release::build(profile),
         ["advisories"] => checks::advisories(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

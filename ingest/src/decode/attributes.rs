@@ -1,17 +1,14 @@
 //! The free `attributes` of an event: name to scalar.
 
-use std::fmt;
-
-use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
-use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use tidegauge_aggregate::event::{Attribute, AttributeValue};
 use tidegauge_aggregate::record::{Reject, RejectReason};
 
 use super::field::Field;
 use super::fields::Fields;
+use super::json;
 use super::reject;
+use super::string;
 
 /// Up to this many names, comparing each with each is cheaper than sorting them.
 const FEW: usize = 16;
@@ -26,18 +23,15 @@ pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<&'a [Attribute<'a>], Rejec
     if !raw.starts_with('{') {
         return Err(reject::invalid(Field::Attributes, raw, EXPECTED));
     }
-    let mut pairs = ArenaVec::new_in(fields.arena());
-    let mut deserializer = serde_json::Deserializer::from_str(raw);
-    deserializer
-        .deserialize_map(Pairs {
-            pairs: &mut pairs,
-            arena: fields.arena(),
-        })
-        .map_err(|fault| reject::invalid(Field::Attributes, &fault.to_string(), EXPECTED))?;
+    let arena = fields.arena();
+    let mut pairs = ArenaVec::new_in(arena);
+    // The walk over the whole record has found it to be JSON, so that this one finds its end.
+    let unescape = |name| if fields.escapes() { string::unescape(name, arena) } else { name };
+    json::object(raw, &mut |name, value| pairs.push((unescape(name), value)));
     if has_duplicates(&pairs) {
         keep_last_values(&mut pairs);
     }
-    let mut attributes = ArenaVec::with_capacity_in(pairs.len(), fields.arena());
+    let mut attributes = ArenaVec::with_capacity_in(pairs.len(), arena);
     for &(name, raw) in &pairs {
         let value = match raw.as_bytes().first() {
             Some(b'"') => AttributeValue::Text(fields.unquote(raw).unwrap_or_default()),
@@ -91,57 +85,10 @@ fn keep_last_values<'a>(pairs: &mut ArenaVec<'a, (&'a str, &'a str)>) {
     pairs.retain(|_| keep.next().is_some_and(|&keep| keep));
 }
 
-/// Visits the object and keeps each name with the raw text of its value.
-struct Pairs<'s, 'a> {
-    pairs: &'s mut ArenaVec<'a, (&'a str, &'a str)>,
-    arena: &'a Bump,
-}
-
-impl<'a> Visitor<'a> for Pairs<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name(self.arena))? {
-            self.pairs.push((name, map.next_value::<&'a RawValue>()?.get()));
-        }
-        Ok(())
-    }
-}
-
-/// A name, borrowed where it was spelled without escapes.
-struct Name<'a>(&'a Bump);
-
-impl<'a> DeserializeSeed<'a> for Name<'a> {
-    type Value = &'a str;
-
-    fn deserialize<D: serde::Deserializer<'a>>(self, deserializer: D) -> Result<&'a str, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Name<'a> {
-    type Value = &'a str;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'a str) -> Result<&'a str, E> {
-        Ok(name)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<&'a str, E> {
-        Ok(self.0.alloc_str(name))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bumpalo::Bump;
     use proptest::prelude::*;
 
     proptest! {

@@ -47,6 +47,10 @@ impl<'a> Fields<'a> {
         self.escapes = escapes;
     }
 
+    pub(super) fn escapes(&self) -> bool {
+        self.escapes
+    }
+
     /// Keeps the raw text of a field; of duplicates the last wins, and a null is the same as absent.
     pub(super) fn set(&mut self, field: Field, raw: &'a str) {
         self.raw[field as usize] = if raw == "null" { "" } else { raw };

@@ -10,6 +10,7 @@ mod body;
 mod decimal;
 mod field;
 mod fields;
+mod json;
 mod reject;
 mod scan;
 mod string;

@@ -10,7 +10,9 @@
 
 mod cluster;
 mod dead_letter;
+mod held;
 mod matching;
+mod policy;
 mod probe;
 mod reader;
 mod rebalance;
@@ -28,9 +30,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use dead_letter::DeadLetter;
+pub use held::{Held, held};
 pub use matching::{matching, offsets_at};
+pub use policy::compacted;
 pub use probe::{Probe, ProbedTopic, probe, sample};
-pub use settings::{Settings, reserved, validate};
+pub use settings::{Settings, refused, reserved, validate};
 pub use stats::{ClientStats, PartitionStats};
 
 use self::rebalance::Context;

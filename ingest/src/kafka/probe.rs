@@ -105,14 +105,14 @@ pub fn sample(
     Ok(seen)
 }
 
-fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: Instant) -> Result<Metadata, SourceError> {
+pub(super) fn connect(consumer: &BaseConsumer<Collector>, settings: &Settings, deadline: Instant) -> Result<Metadata, SourceError> {
     loop {
         let error = match consumer.fetch_metadata(None, Duration::from_secs(1)) {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
         serve_callbacks(consumer);
-        let refused = consumer.context().worst().filter(|(code, _)| explain(*code).is_some());
+        let refused = consumer.context().worst().filter(|(code, reason)| lasting(*code, reason).is_some());
         if refused.is_some() || Instant::now() >= deadline {
             return Err(unreachable(settings, consumer.context(), &error));
         }
@@ -128,7 +128,7 @@ fn unreachable(settings: &Settings, seen: &Collector, error: &KafkaError) -> Sou
     let brokers = &settings.brokers;
     let message = match seen.worst() {
         Some((code, reason)) => {
-            let advice = explain(code).unwrap_or(
+            let advice = lasting(code, &reason).unwrap_or(
                 "check kafka.brokers, that the brokers are up, that this host may connect to them, and that kafka.security matches the listener's \
                  protocol",
             );
@@ -216,9 +216,26 @@ fn probe_group(settings: &Settings, topics: &[ProbedTopic], limit: Duration) -> 
     }
 }
 
+/// What to do about an error that does not go away by itself. That a broker does not take the client's certificate has no code of its own.
+fn lasting(code: RDKafkaErrorCode, reason: &str) -> Option<&'static str> {
+    let alerts = [
+        "alert bad certificate",
+        "certificate required",
+        "alert unknown ca",
+        "alert certificate unknown",
+    ];
+    if alerts.iter().any(|alert| reason.contains(alert)) {
+        return Some(
+            "the broker asks for another certificate of this client: set tls.cert and tls.key in kafka.security to one that an authority has signed \
+             which the broker trusts",
+        );
+    }
+    explain(code)
+}
+
 /// Keeps the errors that librdkafka reports while it tries.
 #[derive(Default)]
-struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
+pub(super) struct Collector(Mutex<Vec<(RDKafkaErrorCode, String)>>);
 
 impl Collector {
     fn note(&self, code: RDKafkaErrorCode, reason: &str) {
@@ -231,7 +248,7 @@ impl Collector {
     /// The error that tells most: one that does not go away by itself, else the first one about a broker.
     fn worst(&self) -> Option<(RDKafkaErrorCode, String)> {
         let errors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasting = errors.iter().find(|(code, _)| explain(*code).is_some());
+        let lasting = errors.iter().find(|(code, reason)| lasting(*code, reason).is_some());
         let specific = errors.iter().find(|(code, _)| *code != RDKafkaErrorCode::AllBrokersDown);
         lasting.or(specific).or(errors.first()).cloned()
     }

@@ -111,8 +111,39 @@ impl Settings {
             }
             config.set(key, value);
         }
+        readable(&self.security)?;
         Ok(config)
     }
+}
+
+/// Files of `kafka.security` and their keys there.
+const FILES: [(&str, &str); 3] = [
+    ("ssl.ca.location", "tls.ca"),
+    ("ssl.certificate.location", "tls.cert"),
+    ("ssl.key.location", "tls.key"),
+];
+
+/// Whether the files can be read; librdkafka would tell neither the file nor why.
+fn readable(security: &[(String, String)]) -> Result<(), SourceError> {
+    for (property, name) in FILES {
+        let given = security.iter().find(|(key, _)| key == property);
+        // librdkafka takes a directory of certificates too, and `probe` as the system's.
+        if let Some((_, path)) = given.filter(|(_, path)| path != "probe")
+            && let Err(error) = std::fs::metadata(path).and_then(|about| {
+                if about.is_dir() {
+                    Ok(())
+                } else {
+                    std::fs::File::open(path).map(drop)
+                }
+            })
+        {
+            let message = format!(
+                "kafka.security.{name}: {path} cannot be read: {error}; correct the path, or let the user that runs tidegauge read it"
+            );
+            return Err(SourceError { fatal: true, message });
+        }
+    }
+    Ok(())
 }
 
 /// Why a librdkafka property cannot be passed through, if it cannot.
@@ -136,6 +167,14 @@ pub fn reserved(key: &str) -> Option<&'static str> {
     })
 }
 
+/// Why librdkafka does not take a property, or not with this value, if so. Asks no broker and reads no file.
+#[must_use]
+pub fn refused(name: &str, value: &str) -> Option<String> {
+    let mut config = ClientConfig::new();
+    config.set(name, value);
+    config.create_native_config().err().map(|error| client_error(&error).message)
+}
+
 /// Checks properties without a broker: unknown names, values out of range, combinations that librdkafka refuses.
 pub fn validate(settings: &Settings) -> Result<(), SourceError> {
     let config = settings.consumer()?;
@@ -156,7 +195,12 @@ pub(super) fn client_error(error: &rdkafka::error::KafkaError) -> SourceError {
             format!("kafka.client: the value of {key:?} is not accepted by librdkafka; see librdkafka's CONFIGURATION.md for what it takes")
         }
         KafkaError::ClientCreation(description) => {
-            format!("the Kafka client cannot be created: {description}; check kafka.security and kafka.client")
+            let named = FILES.iter().find(|(property, _)| description.contains(property));
+            let advice = match named {
+                Some((_, name)) => format!("kafka.security.{name} is no such file in PEM format, or does not fit tls.cert and tls.key"),
+                None => "check kafka.security and kafka.client".to_owned(),
+            };
+            format!("the Kafka client cannot be created: {description}; {advice}")
         }
         other => format!("the Kafka client cannot be created: {other}"),
     };
@@ -246,6 +290,16 @@ mod tests {
             error.message.contains("security.protocol") && !error.message.contains("hunter2"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_property_alone_is_checked_by_its_name_and_its_value() {
+        assert_eq!(refused("fetch.wait.max.ms", "7"), None);
+        assert_eq!(refused("ssl.key.location", "/no/such/file"), None);
+        let message = refused("fetch.wait.max.ms", "soon").unwrap();
+        assert!(message.contains("fetch.wait.max.ms") && !message.contains("soon"), "{message}");
+        let message = refused("ssl.key.pasword", "hunter2").unwrap();
+        assert!(message.contains("ssl.key.pasword") && !message.contains("hunter2"), "{message}");
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub struct ClientStats {
     pub received_records: i64,
 }
 
+impl ClientStats {
+    /// Whether brokers are known and none of them is connected. A consumer that has partitions is always fetching, so this is no idleness.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.brokers_known > 0 && self.brokers_up == 0
+    }
+}
+
 /// The newest statistics of one partition; a number that the broker has not told yet is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionStats {

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::checkpoint::{BlobRef, Checkpoint};
-use super::{DataFile, Entry, Genesis, LogError, LogState, codec, paths};
+use super::{DataFile, Entry, Genesis, LogError, LogState, WriterId, codec, paths};
 use crate::store::{Store, StoreError};
 
 /// Entries read at once.
@@ -21,6 +21,8 @@ pub struct Recovered {
     pub state: LogState,
     /// Seq of the newest checkpoint; none where there is none yet.
     pub checkpoint: Option<u64>,
+    /// Who wrote that checkpoint, and when by the wall clock; for people.
+    pub checkpoint_by: Option<(WriterId, i64)>,
     /// The binary parts of that checkpoint: what the caller gave it. Read them with [`super::stager::load`].
     pub blobs: Vec<BlobRef>,
     /// Where publishing and the partitions stood at the checkpoint; none where there is no checkpoint.
@@ -105,6 +107,7 @@ async fn read_from(store: &dyn Store, newest: Option<u64>) -> Result<Option<Reco
         .buffered(PARALLEL);
     let entries: Vec<Entry> = reads.try_collect().await?;
 
+    let checkpoint_by = checkpoint.as_ref().map(|c| (c.writer, c.written_at));
     let (at_checkpoint, blobs) = checkpoint.map_or((None, Vec::new()), |c| (Some(c.state), c.blobs));
     let mut state = at_checkpoint.clone();
     for entry in &entries {
@@ -127,6 +130,7 @@ async fn read_from(store: &dyn Store, newest: Option<u64>) -> Result<Option<Reco
     Ok(state.map(|state| Recovered {
         state,
         checkpoint: newest,
+        checkpoint_by,
         blobs,
         at_checkpoint,
         entries,

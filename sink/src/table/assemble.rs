@@ -72,7 +72,7 @@ fn splice(groups: Vec<EncodedRowGroup>, identity: &FileIdentity) -> Result<Bytes
     for group in groups {
         let mut row_group = file.next_row_group()?;
         for chunk in group.chunks {
-            chunk.append_to_row_group(&mut row_group)?;
+            chunk.append_to(&mut row_group)?;
         }
         row_group.close()?;
     }

@@ -5,7 +5,7 @@ use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use tidegauge_aggregate::event::AttemptRow;
 
-use super::column::{Column, Columns, Text, columns, field};
+use super::column::{Column, Columns, Name, Text, columns, field};
 
 columns! {
     /// The columns that every pipeline has.
@@ -13,20 +13,20 @@ columns! {
         time: Moment, required, "time", "UTC", "When the attempt ended";
         started: Moment, nullable, "started", "UTC", "When it started; null where the start was not seen";
         attempt_id: Text, required, "attempt_id", "", "The attempt";
-        task: Text, required, "task", "", "The task";
+        task: Name, required, "task", "", "The task";
         user_id: Text, nullable, "user_id", "", "The person: the end's, else the start's";
-        outcome: Text, required, "outcome", "", "success, failure or abandoned";
+        outcome: Name, required, "outcome", "", "success, failure or abandoned";
         inferred: Flag, required, "inferred", "", "Whether abandonment was inferred because no end came in time";
         duration_ms: Long, nullable, "duration_ms", "milliseconds", "Time on task: as the producer measured it, else end minus start";
         clicks: Long, nullable, "clicks", "clicks", "Clicks, where the end said";
         errors: Long, required, "errors", "errors", "Errors: as the end said, else the error events of the attempt";
-        product: Text, nullable, "product", "", "What is measured: an app, a service, a site";
-        platform: Text, nullable, "platform", "", "ios, android, web, ...";
-        channel: Text, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
-        version: Text, nullable, "version", "", "Release of the product";
-        country: Text, nullable, "country", "ISO 3166-1 alpha-2", "Country";
-        segment: Text, nullable, "segment", "", "Persona, plan or cohort";
-        topic: Text, required, "topic", "", "Topic of the partition that the attempt is in";
+        product: Name, nullable, "product", "", "What is measured: an app, a service, a site";
+        platform: Name, nullable, "platform", "", "ios, android, web, ...";
+        channel: Name, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
+        version: Name, nullable, "version", "", "Release of the product";
+        country: Name, nullable, "country", "ISO 3166-1 alpha-2", "Country";
+        segment: Name, nullable, "segment", "", "Persona, plan or cohort";
+        topic: Name, required, "topic", "", "Topic of the partition that the attempt is in";
         partition: Int, required, "partition", "", "That partition";
         offset: Long, nullable, "offset", "", "Offset of the record that ended it; null for an inferred end";
     }
@@ -89,11 +89,15 @@ impl AttemptColumns {
 }
 
 impl Columns for AttemptColumns {
-    fn finish(&mut self, rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+    fn finish(&mut self, rows: usize) -> Result<Vec<Option<ArrayRef>>, ArrowError> {
         let mut arrays = self.fixed.finish(rows)?;
         for column in &mut self.attributes {
             arrays.push(column.finish(rows)?);
         }
         Ok(arrays)
+    }
+
+    fn names(&mut self) -> Vec<Option<&mut Name>> {
+        self.fixed.names()
     }
 }

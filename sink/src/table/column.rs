@@ -13,6 +13,8 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Fields, TimeUnit};
 use arrow::error::ArrowError;
 use tidegauge_aggregate::time::EventTime;
 
+pub(super) use super::name::Name;
+
 /// Digits of amounts: 10^15 in millionths needs 22, and 38 is what every engine gives a wide decimal.
 const AMOUNT_PRECISION: u8 = 38;
 const AMOUNT_SCALE: i8 = 6;
@@ -23,8 +25,13 @@ pub(super) trait Column: Sized {
     fn data_type() -> DataType;
     /// An empty column that holds no memory yet.
     fn empty() -> Self;
-    /// The array of the first `rows` rows, with nulls where nothing was set; the column is empty afterwards.
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError>;
+    /// The array of the first `rows` rows, with nulls where nothing was set, and rows are counted anew; `None` of a column that keeps them
+    /// until the row group ends.
+    fn finish(&mut self, rows: usize) -> Result<Option<ArrayRef>, ArrowError>;
+    /// The column itself if it keeps its rows.
+    fn name(&mut self) -> Option<&mut Name> {
+        None
+    }
 }
 
 macro_rules! column {
@@ -64,15 +71,15 @@ macro_rules! column {
                 $name(Self::room(0, 0))
             }
 
-            fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+            fn finish(&mut self, rows: usize) -> Result<Option<ArrayRef>, ArrowError> {
                 if self.0.is_empty() {
-                    return Ok(new_null_array(&Self::data_type(), rows));
+                    return Ok(Some(new_null_array(&Self::data_type(), rows)));
                 }
                 self.fill(rows);
                 // The next batch will need about as much; growing there step by step costs more than the rest of the building.
                 let bytes = self.0.held();
                 let full = std::mem::replace(&mut self.0, Self::room(rows, bytes + bytes / 16));
-                Ok(Arc::new({ full }.finish()))
+                Ok(Some(Arc::new({ full }.finish())))
             }
         }
     };
@@ -188,7 +195,7 @@ impl Column for Headers {
         }
     }
 
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+    fn finish(&mut self, rows: usize) -> Result<Option<ArrayRef>, ArrowError> {
         let mut offsets = vec![0];
         offsets.append(&mut self.ends);
         let last = offsets.last().copied().unwrap_or(0);
@@ -197,14 +204,18 @@ impl Column for Headers {
         let values: BinaryArray = self.values.finish();
         let items = StructArray::try_new(Headers::members(), vec![Arc::new(keys) as ArrayRef, Arc::new(values)], None)?;
         let offsets = OffsetBuffer::new(offsets.into());
-        Ok(Arc::new(ListArray::try_new(Headers::item(), offsets, Arc::new(items), None)?) as Arc<dyn Array>)
+        Ok(Some(
+            Arc::new(ListArray::try_new(Headers::item(), offsets, Arc::new(items), None)?) as Arc<dyn Array>
+        ))
     }
 }
 
 /// A group of columns that fill up together.
 pub(super) trait Columns {
-    /// The arrays of the first `rows` rows, in the order of the schema; all columns are empty afterwards.
-    fn finish(&mut self, rows: usize) -> Result<Vec<ArrayRef>, ArrowError>;
+    /// What [`Column::finish`] gives of each, in the order of the schema.
+    fn finish(&mut self, rows: usize) -> Result<Vec<Option<ArrayRef>>, ArrowError>;
+    /// What [`Column::name`] gives of each, in the order of the schema.
+    fn names(&mut self) -> Vec<Option<&mut Name>>;
 }
 
 /// A field with its unit and meaning in its metadata.
@@ -240,8 +251,12 @@ macro_rules! columns {
         }
 
         impl $crate::table::column::Columns for $struct {
-            fn finish(&mut self, rows: usize) -> Result<Vec<arrow::array::ArrayRef>, arrow::error::ArrowError> {
+            fn finish(&mut self, rows: usize) -> Result<Vec<Option<arrow::array::ArrayRef>>, arrow::error::ArrowError> {
                 Ok(vec![$($crate::table::column::Column::finish(&mut self.$field, rows)?),+])
+            }
+
+            fn names(&mut self) -> Vec<Option<&mut $crate::table::column::Name>> {
+                vec![$($crate::table::column::Column::name(&mut self.$field)),+]
             }
         }
     };

@@ -1,6 +1,7 @@
 //! From arrays to an encoded row group, ready to be spliced into a file.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -10,10 +11,12 @@ use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata}
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::{Hour, Table, TableError, TableOptions};
+use super::name::Name;
+use super::options::Compressor;
+use super::{Hour, Table, TableError, TableOptions, pages};
 
 /// Columns whose values hardly repeat within a row group: a dictionary of them costs time and is thrown away.
 const UNIQUE: [&str; 10] = [
@@ -30,8 +33,19 @@ const UNIQUE: [&str; 10] = [
 ];
 /// Ids of equal length: written without a length before each, they are compressed as what they are, random digits.
 const IDS: [&str; 4] = ["event_id", "user_id", "session_id", "attempt_id"];
-/// Numbers that grow from row to row: their differences are what is worth storing.
-const ASCENDING: [&str; 3] = ["time", "offset", "record_timestamp"];
+/// Integers, packed by their differences: those that grow from row to row, those that are the same in all, and those that are small need few
+/// bits, and a dictionary of them is one more look-up a row.
+const PACKED: [&str; 9] = [
+    "time",
+    "started",
+    "offset",
+    "record_timestamp",
+    "partition",
+    "duration_ms",
+    "latency_ms",
+    "clicks",
+    "errors",
+];
 /// Text whose least and greatest value in a page prunes nothing, and would cost two comparisons a row: free text and random ids, and names of
 /// which every page holds all. What can be looked for by order - times, numbers, the keys of tickets - keeps its bounds.
 const UNORDERED: [&str; 30] = [
@@ -79,6 +93,7 @@ pub(super) struct Encoder {
     layout: Arc<Layout>,
     schema: SchemaRef,
     factory: ArrowRowGroupWriterFactory,
+    compressor: Compressor,
 }
 
 /// One compressed row group of one table and hour.
@@ -87,7 +102,30 @@ pub struct EncodedRowGroup {
     pub(super) hour: Hour,
     pub(super) rows: usize,
     pub(super) bytes: usize,
-    pub(super) chunks: Vec<ArrowColumnChunk>,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// One column of a row group.
+pub(super) enum Chunk {
+    Arrow(ArrowColumnChunk),
+    Names(pages::Chunk),
+}
+
+impl Chunk {
+    fn bytes(&self) -> usize {
+        let close = match self {
+            Chunk::Arrow(chunk) => chunk.close(),
+            Chunk::Names(chunk) => &chunk.close,
+        };
+        usize::try_from(close.bytes_written).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn append_to<W: Write + Send>(self, row_group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        match self {
+            Chunk::Arrow(chunk) => chunk.append_to_row_group(row_group),
+            Chunk::Names(chunk) => row_group.append_column(&chunk.bytes, chunk.close),
+        }
+    }
 }
 
 impl EncodedRowGroup {
@@ -147,6 +185,7 @@ impl Encoder {
             }),
             schema,
             factory,
+            compressor: Compressor::new(options.compression)?,
         })
     }
 
@@ -163,15 +202,19 @@ impl Encoder {
         Ok(OpenRowGroup { writers, rows: 0 })
     }
 
-    /// Adds rows to a row group; `arrays` are in the order of the schema and all of length `rows`.
-    pub(super) fn write(&self, group: &mut OpenRowGroup, rows: usize, arrays: &[ArrayRef]) -> std::result::Result<(), TableError> {
+    /// Adds rows to a row group; `arrays` are in the order of the schema and all of length `rows`, but for columns that keep their rows.
+    pub(super) fn write(&self, group: &mut OpenRowGroup, rows: usize, arrays: &[Option<ArrayRef>]) -> std::result::Result<(), TableError> {
         group.rows += rows;
         self.write_columns(group, arrays).map_err(TableError::parquet(self.layout.table))
     }
 
-    fn write_columns(&self, group: &mut OpenRowGroup, arrays: &[ArrayRef]) -> Result<()> {
+    fn write_columns(&self, group: &mut OpenRowGroup, arrays: &[Option<ArrayRef>]) -> Result<()> {
         let mut writers = group.writers.iter_mut();
         for (field, array) in self.schema.fields().iter().zip(arrays) {
+            let Some(array) = array else {
+                writers.next();
+                continue;
+            };
             for leaf in compute_leaves(field, array)? {
                 if let Some(writer) = writers.next() {
                     writer.write(&leaf)?;
@@ -181,15 +224,16 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends a row group.
-    pub(super) fn finish(&self, group: OpenRowGroup, hour: Hour) -> std::result::Result<EncodedRowGroup, TableError> {
+    /// Ends a row group; `names` are in the order of the schema, as [`super::column::Columns::names`] gives them.
+    pub(super) fn finish(
+        &mut self,
+        group: OpenRowGroup,
+        hour: Hour,
+        names: Vec<Option<&mut Name>>,
+    ) -> std::result::Result<EncodedRowGroup, TableError> {
         let rows = group.rows;
-        let chunks: Result<Vec<ArrowColumnChunk>> = group.writers.into_iter().map(ArrowColumnWriter::close).collect();
-        let chunks = chunks.map_err(TableError::parquet(self.layout.table))?;
-        let bytes = chunks
-            .iter()
-            .map(|chunk| usize::try_from(chunk.close().bytes_written).unwrap_or(usize::MAX))
-            .sum();
+        let chunks = self.close(group, names).map_err(TableError::parquet(self.layout.table))?;
+        let bytes = chunks.iter().map(Chunk::bytes).sum();
         Ok(EncodedRowGroup {
             layout: Arc::clone(&self.layout),
             hour,
@@ -197,6 +241,17 @@ impl Encoder {
             bytes,
             chunks,
         })
+    }
+
+    fn close(&mut self, group: OpenRowGroup, mut names: Vec<Option<&mut Name>>) -> Result<Vec<Chunk>> {
+        let parquet = &self.layout.parquet;
+        let leaves = group.writers.into_iter().enumerate();
+        leaves
+            .map(|(leaf, writer)| match names.get_mut(parquet.get_column_root_idx(leaf)) {
+                Some(Some(name)) => pages::encode(name, group.rows, &parquet.column(leaf), &mut self.compressor).map(Chunk::Names),
+                _ => writer.close().map(Chunk::Arrow),
+            })
+            .collect()
     }
 }
 
@@ -222,7 +277,7 @@ fn properties(table: Table, options: &TableOptions) -> WriterProperties {
     for column in UNIQUE {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
-    for column in ASCENDING {
+    for column in PACKED {
         builder = builder
             .set_column_dictionary_enabled(ColumnPath::from(column), false)
             .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED);

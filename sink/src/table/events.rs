@@ -8,50 +8,50 @@ use tidegauge_aggregate::record::Record;
 use tidegauge_aggregate::time::EventTime;
 
 use super::attributes::write_json;
-use super::column::{Column, Columns, Moment, columns, field};
+use super::column::{Column, Columns, Moment, Name, columns, field};
 
 columns! {
     /// One row per accepted event; a column is null where the event's type has no such field or the event did not fill it.
     pub(super) struct EventColumns {
-        kind: Text, required, "type", "", "Type of the event";
+        kind: Name, required, "type", "", "Type of the event";
         time: Moment, required, "time", "UTC", "When it happened";
         event_id: Text, nullable, "event_id", "", "Identity for de-duplication";
         user_id: Text, nullable, "user_id", "", "The person";
         session_id: Text, nullable, "session_id", "", "The visit";
-        product: Text, nullable, "product", "", "What is measured: an app, a service, a site";
-        platform: Text, nullable, "platform", "", "ios, android, web, ...";
-        channel: Text, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
-        version: Text, nullable, "version", "", "Release of the product";
-        country: Text, nullable, "country", "ISO 3166-1 alpha-2", "Country";
-        segment: Text, nullable, "segment", "", "Persona, plan or cohort";
-        task: Text, nullable, "task", "", "Task of an attempt, error or survey";
+        product: Name, nullable, "product", "", "What is measured: an app, a service, a site";
+        platform: Name, nullable, "platform", "", "ios, android, web, ...";
+        channel: Name, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
+        version: Name, nullable, "version", "", "Release of the product";
+        country: Name, nullable, "country", "ISO 3166-1 alpha-2", "Country";
+        segment: Name, nullable, "segment", "", "Persona, plan or cohort";
+        task: Name, nullable, "task", "", "Task of an attempt, error or survey";
         attempt_id: Text, nullable, "attempt_id", "", "The task attempt";
-        outcome: Text, nullable, "outcome", "", "success or failure, of task_finished";
+        outcome: Name, nullable, "outcome", "", "success or failure, of task_finished";
         duration_ms: Long, nullable, "duration_ms", "milliseconds", "Time on task as the producer measured it";
         clicks: Long, nullable, "clicks", "clicks", "Clicks of the attempt";
         errors: Long, nullable, "errors", "errors", "Errors of the attempt as the producer counted them";
         reason: Text, nullable, "reason", "", "Why the task was abandoned or the customer left";
         code: Text, nullable, "code", "", "Code of an error";
-        severity: Text, nullable, "severity", "", "minor, major or fatal, of an error";
+        severity: Name, nullable, "severity", "", "minor, major or fatal, of an error";
         message: Text, nullable, "message", "", "Message of an error";
-        action: Text, nullable, "action", "", "impression, view, click, rage_click, dead_click or error_click";
-        target: Text, nullable, "target", "", "What an interaction was with";
+        action: Name, nullable, "action", "", "impression, view, click, rage_click, dead_click or error_click";
+        target: Name, nullable, "target", "", "What an interaction was with";
         latency_ms: Long, nullable, "latency_ms", "milliseconds", "How long the user waited for an interaction";
-        instrument: Text, nullable, "instrument", "", "nps, csat, ces, sus or seq";
-        scope: Text, nullable, "scope", "", "brand, product, task or touchpoint: what a survey was about";
+        instrument: Name, nullable, "instrument", "", "nps, csat, ces, sus or seq";
+        scope: Name, nullable, "scope", "", "brand, product, task or touchpoint: what a survey was about";
         score: Millionths, nullable, "score", "points", "Score of a survey response, on its instrument's scale";
-        touchpoint: Text, nullable, "touchpoint", "", "Where a survey, feedback or ticket arose";
+        touchpoint: Name, nullable, "touchpoint", "", "Where a survey, feedback or ticket arose";
         comment: Text, nullable, "comment", "", "Comment of a survey response";
         text: Text, nullable, "text", "", "Text of feedback";
         sentiment: Millionths, nullable, "sentiment", "-1 to 1", "Sentiment of feedback";
         ticket_id: Text, nullable, "ticket_id", "", "The support ticket";
-        category: Text, nullable, "category", "", "Category of a ticket";
-        priority: Text, nullable, "priority", "", "Priority of a ticket";
+        category: Name, nullable, "category", "", "Category of a ticket";
+        priority: Name, nullable, "priority", "", "Priority of a ticket";
         plan: Text, nullable, "plan", "", "Plan a customer converted to";
         amount: Amount, nullable, "amount", "currency", "Amount of a purchase, in the currency of its column";
-        currency: Text, nullable, "currency", "ISO 4217", "Currency of the amount";
+        currency: Name, nullable, "currency", "ISO 4217", "Currency of the amount";
         attributes: Text, nullable, "attributes", "JSON", "Free attributes as a JSON object, numbers as written";
-        topic: Text, required, "topic", "", "Topic of the record";
+        topic: Name, required, "topic", "", "Topic of the record";
         partition: Int, required, "partition", "", "Partition of the record";
         offset: Long, required, "offset", "", "Offset of the record within its partition";
         record_timestamp: Moment, nullable, "record_timestamp", "UTC", "Timestamp of the record; null where it has none";
@@ -221,9 +221,15 @@ impl LateColumns {
 }
 
 impl Columns for LateColumns {
-    fn finish(&mut self, rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+    fn finish(&mut self, rows: usize) -> Result<Vec<Option<ArrayRef>>, ArrowError> {
         let mut arrays = self.event.finish(rows)?;
         arrays.push(self.watermark.finish(rows)?);
         Ok(arrays)
+    }
+
+    fn names(&mut self) -> Vec<Option<&mut Name>> {
+        let mut names = self.event.names();
+        names.push(self.watermark.name());
+        names
     }
 }

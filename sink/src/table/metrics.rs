@@ -9,7 +9,7 @@ use tidegauge_aggregate::row::MetricRow;
 use tidegauge_aggregate::spec::{Dimension, Spec};
 
 use super::assemble::{DataFile, FileIdentity, assemble};
-use super::column::{Column, Columns, Text, columns, field};
+use super::column::{Column, Columns, Name, Text, columns, field};
 use super::encode::{EncodedRowGroup, Encoder};
 use super::{Hour, Table, TableError, TableOptions};
 
@@ -46,13 +46,17 @@ struct MetricColumns {
 }
 
 impl Columns for MetricColumns {
-    fn finish(&mut self, rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+    fn finish(&mut self, rows: usize) -> Result<Vec<Option<ArrayRef>>, ArrowError> {
         let mut arrays = self.head.finish(rows)?;
         for column in &mut self.dimensions {
             arrays.push(column.finish(rows)?);
         }
         arrays.extend(self.tail.finish(rows)?);
         Ok(arrays)
+    }
+
+    fn names(&mut self) -> Vec<Option<&mut Name>> {
+        Vec::new()
     }
 }
 
@@ -93,7 +97,7 @@ pub fn encode_metrics(rows: &[MetricRow], options: &TableOptions, identity: &Fil
     if !options.tables.contains(Table::Metrics) {
         return Ok(Vec::new());
     }
-    let encoder = Encoder::new(Table::Metrics, metrics_columns(&options.spec)?, options)?;
+    let mut encoder = Encoder::new(Table::Metrics, metrics_columns(&options.spec)?, options)?;
     let groupings = Groupings::new(&options.spec);
     let mut hours: BTreeMap<Hour, Vec<&MetricRow>> = BTreeMap::new();
     for row in rows {
@@ -110,7 +114,7 @@ pub fn encode_metrics(rows: &[MetricRow], options: &TableOptions, identity: &Fil
                 })?;
             let mut group = encoder.start()?;
             encoder.write(&mut group, chunk.len(), &arrays)?;
-            groups.push(encoder.finish(group, hour)?);
+            groups.push(encoder.finish(group, hour, Vec::new())?);
         }
     }
     assemble(groups, identity)

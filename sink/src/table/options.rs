@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::errors::Result;
 use tidegauge_aggregate::spec::Spec;
 
 use super::Table;
@@ -33,6 +34,38 @@ impl Compression {
     }
 }
 
+/// Compresses pages, one after the other, as the Parquet writer does; the most frequent compression keeps its working memory.
+pub(super) struct Compressor {
+    compression: Compression,
+    zstd: zstd::bulk::Compressor<'static>,
+}
+
+impl Compressor {
+    pub(super) fn new(compression: Compression) -> Result<Compressor> {
+        let level = match compression {
+            Compression::Zstd(level) => level.into(),
+            _ => 1,
+        };
+        Ok(Compressor {
+            compression,
+            zstd: zstd::bulk::Compressor::new(level)?,
+        })
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.compression.codec()
+    }
+
+    pub(super) fn compress(&mut self, page: &[u8]) -> Result<Vec<u8>> {
+        Ok(match self.compression {
+            Compression::Zstd(_) => self.zstd.compress(page)?,
+            Compression::Snappy => snap::raw::Encoder::new().compress_vec(page).map_err(std::io::Error::from)?,
+            Compression::Lz4 => lz4_flex::block::compress(page),
+            Compression::None => page.to_vec(),
+        })
+    }
+}
+
 impl Default for Compression {
     fn default() -> Self {
         Compression::Zstd(1)
@@ -49,7 +82,7 @@ pub struct UnknownCompression {
 impl FromStr for Compression {
     type Err = UnknownCompression;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         let level = |text: &str| text.parse().ok().filter(|level| (1..=22).contains(level));
         match text {
             "snappy" => Ok(Compression::Snappy),

@@ -68,7 +68,7 @@ impl<C: Columns> Sheet<C> {
         let limits = self.limits;
         let open = &mut self.open[self.current];
         if open.rows >= limits.rows || (open.rows > 0 && open.bytes.saturating_add(bytes) > limits.bytes) {
-            done.push(open.encode(&self.encoder)?);
+            done.push(open.encode(&mut self.encoder)?);
         }
         if open.batch >= BATCH {
             open.write(&self.encoder)?;
@@ -100,7 +100,7 @@ impl<C: Columns> Sheet<C> {
                     .map_or(0, |(at, _)| at);
                 let oldest = &mut self.open[at];
                 if oldest.rows > 0 {
-                    done.push(oldest.encode(&self.encoder)?);
+                    done.push(oldest.encode(&mut self.encoder)?);
                 }
                 oldest.hour = hour;
                 at
@@ -121,7 +121,7 @@ impl<C: Columns> Sheet<C> {
         open.sort_by_key(|open| open.hour);
         for mut open in open {
             if open.rows > 0 {
-                done.push(open.encode(&self.encoder)?);
+                done.push(open.encode(&mut self.encoder)?);
             }
         }
         Ok(())
@@ -158,12 +158,13 @@ impl<C: Columns> Open<C> {
             none => none.insert(encoder.start()?),
         };
         encoder.write(group, rows, &arrays)?;
-        self.held = group.bytes();
+        let names: usize = self.columns.names().iter().flatten().map(|name| name.bytes()).sum();
+        self.held = group.bytes() + names;
         Ok(())
     }
 
     /// Ends the row group.
-    fn encode(&mut self, encoder: &Encoder) -> Result<EncodedRowGroup, TableError> {
+    fn encode(&mut self, encoder: &mut Encoder) -> Result<EncodedRowGroup, TableError> {
         if self.batch > 0 {
             self.write(encoder)?;
         }
@@ -172,6 +173,6 @@ impl<C: Columns> Open<C> {
             Some(group) => group,
             None => encoder.start()?,
         };
-        encoder.finish(group, self.hour)
+        encoder.finish(group, self.hour, self.columns.names())
     }
 }

@@ -10,6 +10,7 @@ use tidegauge_ingest::kafka::{self, Probe, ProbedTopic, Settings};
 
 use super::describe;
 use crate::cli::failure::Failure;
+use crate::cli::hidden::{hide, plain};
 use crate::cli::kafka::settings;
 use crate::cli::output::{self, Style};
 use crate::config::{Config, Location};
@@ -169,7 +170,7 @@ impl Found {
     fn hide(&self, text: &str) -> String {
         self.hidden
             .iter()
-            .fold(text.to_owned(), |text, hidden| text.replace(hidden.as_str(), "***"))
+            .fold(hide(text).into_owned(), |text, hidden| text.replace(hidden.as_str(), "***"))
     }
 
     fn hide_in(&self, value: &mut Value) {
@@ -190,7 +191,10 @@ impl Found {
                 .cluster_id
                 .as_ref()
                 .map_or_else(String::new, |id| format!(" of cluster {id}"));
-            line("brokers", format!("{}{cluster} answer", self.probe.brokers.join(", ")));
+            line(
+                "brokers",
+                plain(&format!("{}{cluster} answer", self.probe.brokers.join(", "))).into_owned(),
+            );
         }
         for (topic, sample) in self.probe.topics.iter().zip(&self.samples) {
             line("topic", format!("{}: {}", topic.name, summary(topic, sample)));
@@ -211,7 +215,7 @@ impl Found {
             line("output", format!("{} can be written to", self.location));
         }
         for problem in self.probe.problems.iter().chain(&self.output_problem) {
-            text.push_str(&format!("{}{problem}\n", style.bad(&format!("{:<10}", "problem"))));
+            text.push_str(&format!("{}{}\n", style.bad(&format!("{:<10}", "problem")), plain(problem)));
         }
         self.hide(&text)
     }

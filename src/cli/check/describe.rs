@@ -104,7 +104,7 @@ fn writes(config: &Config) -> String {
 }
 
 /// Where results go, for people.
-pub(super) fn location(config: &Config) -> String {
+pub(in crate::cli) fn location(config: &Config) -> String {
     match &config.output.location {
         None => "nowhere".to_owned(),
         Some(location) if location.is_hidden() => format!("{location:?}"),

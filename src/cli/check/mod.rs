@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+pub(super) use self::describe::location;
 use super::failure::Failure;
-use super::{Context, output};
+use super::{Context, hidden, output};
 use crate::config::{self, Config, ConfigErrors, ProcessEnvironment};
 
 const AFTER_HELP: &str = "\
@@ -44,6 +45,7 @@ pub(super) fn run(options: &Options, context: &Context) -> Result<(), Failure> {
         Ok(config) => config,
         Err(errors) => return Err(refuse(&errors, options, context)?),
     };
+    hidden::keep(&config);
     let found = options.connect.then(|| connect::connect(&config)).transpose()?;
     if options.json {
         let mut object = Map::new();

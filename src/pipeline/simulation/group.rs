@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidegauge_ingest::source::PartitionRef;
 use tokio::time::Instant;
 
-use super::world::Random;
+use super::setup::Random;
 
 /// Whoever is not heard of for so long is taken for dead.
 const SESSION: Duration = Duration::from_secs(45);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegauge_aggregate::merger::Merger;
 use tidegauge_ingest::source::{PartitionRef, ReadError};
 use tidegauge_sink::log::{CommitError, CommitLog, LogError, Options};
 use tidegauge_sink::store::Store;
@@ -93,7 +94,7 @@ async fn open(world: &Arc<World>, id: u64, patience: Duration) -> Result<(Engine
         dead_letter: None,
     };
     let rules = CommitRules {
-        interval: Duration::from_secs(900),
+        interval: world.commit_interval,
         snapshot_interval: Duration::from_secs(2_400),
         records: u64::MAX,
         bytes: u64::MAX,
@@ -212,29 +213,87 @@ async fn take_part(world: &World, engine: &mut Engine) -> Result<(), Broken> {
     Ok(())
 }
 
-/// A last process that is alone: reads everything to its end and closes the input.
-pub(super) async fn close(world: &Arc<World>) {
-    let closed = async {
-        let (mut engine, store) = open(world, u64::MAX, Duration::ZERO).await?;
-        world.files.set_clock(world.now());
-        for partition in world.partitions() {
-            add(world, &mut engine, &*store, &partition).await?;
+/// A process that is alone and reads everything.
+pub(super) struct Single {
+    world: Arc<World>,
+    engine: Engine,
+}
+
+impl Single {
+    pub(super) async fn start(world: &Arc<World>) -> Single {
+        let opened = async {
+            let (mut engine, store) = open(world, u64::MAX, Duration::ZERO).await?;
+            world.files.set_clock(world.now());
+            for partition in world.partitions() {
+                add(world, &mut engine, &*store, &partition).await?;
+            }
+            take_part(world, &mut engine).await?;
+            Ok(engine)
+        };
+        let (engine, world) = (undisturbed(opened.await), Arc::clone(world));
+        Single { world, engine }
+    }
+
+    fn read(&mut self) -> usize {
+        self.engine.workers.iter_mut().map(Worker::round).sum()
+    }
+
+    /// Handles what arrives in the next so much time.
+    pub(super) async fn run_for(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            self.read();
+            if self.engine.commit_due() {
+                undisturbed(commit(&self.world, &mut self.engine, false, &[]).await);
+            }
         }
-        take_part(world, &mut engine).await?;
-        let mut handled = 1;
-        while handled > 0 {
-            handled = engine.workers.iter_mut().map(Worker::round).sum();
+    }
+
+    /// Reads to the end as fast as it can, committing at every so many records, and closes the input. Gives the most bytes of panes there were.
+    pub(super) async fn backfill(mut self, records: u64) -> u64 {
+        self.engine.rules.records = records;
+        let mut most = 0;
+        while self.read() > 0 {
+            if self.engine.commit_due() {
+                undisturbed(commit(&self.world, &mut self.engine, false, &[]).await);
+                most = self.pane_bytes().max(most);
+            }
         }
+        self.close().await;
+        most
+    }
+
+    /// Reads to the end, and closes the input.
+    pub(super) async fn close(mut self) {
+        while self.read() > 0 {}
         let order = DrainOrder {
             close: true,
             ..DrainOrder::default()
         };
-        engine.commit(order).await.map_err(|error| Broken::Failed(error.to_string()))?;
-        Ok::<(), Broken>(())
-    };
-    match closed.await {
-        Ok(()) => {}
-        Err(Broken::Again) => panic!("the last process had to begin again although nothing disturbed it"),
-        Err(Broken::Failed(why)) => panic!("the last process failed: {why}"),
+        let closed = self.engine.commit(order).await;
+        undisturbed(closed.map_err(|error| Broken::Failed(error.to_string())));
     }
+
+    pub(super) fn pane_bytes(&self) -> u64 {
+        self.engine.committer.merger().map_or(0, Merger::approximate_bytes) + self.engine.uncommitted.approximate_bytes()
+    }
+
+    /// Attempts, tickets, journeys and event ids that are held.
+    pub(super) fn trackers(&self) -> usize {
+        self.engine.lanes.values().flat_map(|lane| lane.tracked).sum()
+    }
+}
+
+fn undisturbed<T>(done: Result<T, Broken>) -> T {
+    match done {
+        Ok(done) => done,
+        Err(Broken::Again) => panic!("a process had to begin again although nothing disturbed it"),
+        Err(Broken::Failed(why)) => panic!("a process failed: {why}"),
+    }
+}
+
+/// A last process that is alone: reads everything to its end and closes the input.
+pub(super) async fn close(world: &Arc<World>) {
+    Single::start(world).await.close().await;
 }

@@ -9,6 +9,8 @@
 mod check;
 mod group;
 mod instance;
+mod month;
+mod setup;
 mod store;
 mod world;
 
@@ -18,7 +20,8 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use world::{Random, World};
+use setup::{Random, Setup};
+use world::World;
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 2_000;
@@ -43,7 +46,7 @@ fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
 /// The tables of a run of these records by one process that nothing disturbs.
 fn undisturbed(seed: u64) -> check::Tables {
     in_virtual_time(async {
-        let world = World::new(seed, false);
+        let world = World::with(Setup::small(seed), false);
         instance::close(&world).await;
         check::tables(&world)
     })
@@ -52,7 +55,7 @@ fn undisturbed(seed: u64) -> check::Tables {
 /// Some instances, disturbed for as long as records arrive, then one that is left in peace to the end.
 fn disturbed(seed: u64) -> (check::Tables, Seen) {
     in_virtual_time(async {
-        let world = World::new(seed, true);
+        let world = World::with(Setup::small(seed), true);
         let mut random = Random(seed ^ 0xD15);
         let count = random.between(1, 4);
         let mut running = BTreeMap::new();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::record::Record;
-use tidegauge_aggregate::spec::{Journey, Spec, Spike, Window};
 use tidegauge_ingest::source::{PartitionReader, PartitionRef, ReadError, ReadState};
 use tidegauge_sink::log::{Genesis, Names, Nonce, PartitionStart, Topic};
 use tidegauge_sink::store::MemoryStore;
@@ -14,41 +14,10 @@ use tokio::time::Instant;
 
 use super::Seen;
 use super::group::Group;
-use crate::generate::{Generator, Options};
+use super::setup::{Arrival, Random, Setup};
 use crate::pipeline::clock::simulated;
 
 const MINUTE: i64 = 60_000;
-const RECORDS: u64 = 260;
-
-/// SplitMix64.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    /// In how many of a hundred cases.
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
-    }
-}
-
-/// One record and when it can be read.
-pub(super) struct Arrival {
-    at: i64,
-    timestamp: i64,
-    key: Vec<u8>,
-    value: Option<Vec<u8>>,
-}
 
 pub(super) struct World {
     pub(super) plan: Arc<Plan>,
@@ -57,6 +26,7 @@ pub(super) struct World {
     pub(super) group: Mutex<Group>,
     /// When the last record has arrived.
     pub(super) end: i64,
+    pub(super) commit_interval: Duration,
     disturbed: AtomicBool,
     pub(super) random: Mutex<Random>,
     /// Every entry of the log that was ever created, in order of creation.
@@ -69,96 +39,30 @@ pub(super) struct World {
     traced: bool,
 }
 
-fn spec() -> Spec {
-    let mut groupings = Spec::default_groupings();
-    groupings.truncate(2);
-    let window = |name: &str, size, slide, groupings: &[usize]| Window {
-        name: name.to_owned(),
-        size,
-        slide,
-        groupings: groupings.to_vec(),
-    };
-    Spec {
-        attempt_timeout: 10 * MINUTE,
-        revision_horizon: 90 * MINUTE,
-        windows: vec![
-            window("10m", 10 * MINUTE, 10 * MINUTE, &[0, 1]),
-            window("40m", 40 * MINUTE, 20 * MINUTE, &[0]),
-        ],
-        spike: Some(Spike {
-            window: 0,
-            baseline: 30 * MINUTE,
-        }),
-        journeys: vec![Journey {
-            name: "buy".to_owned(),
-            steps: vec!["search".to_owned(), "add_to_cart".to_owned()],
-            within: 15 * MINUTE,
-        }],
-        groupings,
-        ..Spec::default()
-    }
-}
-
 impl World {
-    pub(super) fn new(seed: u64, disturbed: bool) -> Arc<World> {
-        let mut random = Random(seed);
-        let options = Options {
+    pub(super) fn with(setup: Setup, disturbed: bool) -> Arc<World> {
+        let Setup {
             seed,
-            // At noon, when there is traffic.
-            start: Options::default().start + 12 * 60 * MINUTE,
-            rate: 0.05,
-            users: 30,
-            partitions: random.between(1, 3) as u32,
-            bad: 0.05,
-            ..Options::default()
-        };
-        let mut generator = Generator::new(&options).unwrap();
-        let mut records: BTreeMap<PartitionRef, Vec<Arrival>> = BTreeMap::new();
-        for topic in crate::generate::TOPICS {
-            for partition in 0..options.partitions {
-                records.insert(PartitionRef::new(topic, partition as i32), Vec::new());
-            }
-        }
-        // Now and then a partition hears nothing for a while, and then everything at once.
-        let held = records
-            .keys()
-            .nth(random.between(0, records.len() as u64 - 1) as usize)
-            .cloned()
-            .unwrap();
-        let hold = options.start + random.between(5, 60) as i64 * MINUTE;
-        let until = hold + random.between(1, 80) as i64 * MINUTE;
-        let mut end = options.start;
-        for _ in 0..RECORDS {
-            let record = generator.draw();
-            let partition = PartitionRef::new(record.topic, record.partition);
-            let mut at = record.timestamp.max(end);
-            end = at;
-            if partition == held && at >= hold {
-                at = at.max(until);
-            }
-            let log = records.get_mut(&partition).unwrap();
-            at = log.last().map_or(at, |last: &Arrival| last.at.max(at));
-            log.push(Arrival {
-                at,
-                timestamp: record.timestamp,
-                key: record.key().to_vec(),
-                value: record.value().map(<[u8]>::to_vec),
-            });
-        }
-        let end = records.values().flatten().map(|record| record.at).max().unwrap() + 10 * MINUTE;
-        simulated::set(Some(options.start));
+            spec,
+            start,
+            records,
+            commit_interval,
+        } = setup;
+        let end = records.values().flatten().map(|record| record.at).max().unwrap_or(start) + 10 * MINUTE;
+        simulated::set(Some(start));
         let group = Group::new(records.keys().cloned().collect(), Random(seed ^ 0x6E0));
         Arc::new(World {
-            plan: Arc::new(Plan::new(spec())),
+            plan: Arc::new(Plan::new(spec)),
             names: Names::seeded(seed),
             files: MemoryStore::new(),
             group: Mutex::new(group),
             end,
+            commit_interval,
             disturbed: AtomicBool::new(disturbed),
             random: Mutex::new(Random(seed ^ 0xFA017)),
             entries: Mutex::default(),
             records: Arc::new(records),
-            start: (Instant::now(), options.start),
+            start: (Instant::now(), start),
             dead: Mutex::default(),
             stopping: Mutex::default(),
             seen: Mutex::default(),
