@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn a_few_bytes_that_promise_gigabytes_are_refused_before_any_are_taken() {
+        let zeros = encode(BlobKind::Delta, &vec![0; 64 << 20]).unwrap();
+        assert_eq!(decode(&zeros, BlobKind::Delta, "x", MAX_PAYLOAD).unwrap().len(), 64 << 20);
+        let mut file = zeros.to_vec();
+        file[16..24].copy_from_slice(&MAX_PAYLOAD.to_le_bytes());
+        let crc = checksum(&file);
+        file[12..16].copy_from_slice(&crc.to_le_bytes());
+        let error = decode(&file, BlobKind::Delta, "x", MAX_PAYLOAD).unwrap_err().to_string();
+        assert!(error.contains("cannot unpack to 4294967296"), "{error}");
+    }
+
+    #[test]
     fn a_file_of_another_kind_is_not_taken_for_it() {
         let file = encode(BlobKind::Snapshot, b"abc").unwrap();
         assert!(
