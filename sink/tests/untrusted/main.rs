@@ -84,14 +84,14 @@ fn a_changed_file_is_refused_or_safe_to_use() {
     for (kind, accept) in uses::ALL {
         let seeds = files(kind);
         // Among them what fuzzing found, which may be refused.
-        seeds.iter().for_each(|seed| drop(accept(seed)));
+        seeds.iter().for_each(|seed| _ = accept(seed));
         let (mut refused, mut accepted) = (0, 0);
-        for round in 0..1_500 {
+        for round in 0..600 {
             let mut bytes = seeds[round % seeds.len()].clone();
             change(&mut bytes, &mut random);
             *(if accept(&bytes) { &mut accepted } else { &mut refused }) += 1;
         }
-        assert!(refused > 100 && accepted > 10, "{kind}: {refused} refused, {accepted} accepted");
+        assert!(refused > 50 && accepted > 10, "{kind}: {refused} refused, {accepted} accepted");
     }
 }
 

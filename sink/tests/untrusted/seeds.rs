@@ -179,7 +179,7 @@ pub(crate) fn all() -> Vec<Seed> {
         "file".to_owned(),
         codec::encode(&checkpoint, "checkpoint").unwrap().to_vec(),
     ));
-    for (name, count) in [("empty", 0), ("few", 12), ("some", 60)] {
+    for (name, count) in [("empty", 0), ("few", 12), ("some", 60), ("many", 150)] {
         let snapshot = partition(1, count).snapshot();
         payload("snapshot", BlobKind::Snapshot, name, &snapshot, &mut seeds);
     }

@@ -48,7 +48,7 @@ fn json<T: DeserializeOwned + Serialize>(bytes: &[u8], accept: impl Fn(&T) -> bo
     let body = std::str::from_utf8(bytes)
         .ok()
         .and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-    let file = body.and_then(|body| codec::encode(body, PATH).ok());
+    let file = body.and_then(|body| codec::encode(&body, PATH).ok());
     for file in [Some(bytes), file.as_deref()].into_iter().flatten() {
         if let Ok(content) = codec::decode::<T>(file, PATH)
             && accept(&content)
@@ -139,7 +139,7 @@ fn before(entry: &Entry) -> LogState {
 
 fn look_up(state: &LogState) {
     for (topic, partition) in state.partitions.keys() {
-        state.next_offset(topic, *partition);
+        let _ = state.next_offset(topic, *partition);
     }
 }
 
@@ -188,9 +188,9 @@ fn go_on(merger: &mut Merger, delta: &PaneStore) {
     let mut totals = Totals::new(100);
     totals.add(&plan, delta, &[0, 1]);
     for watermark in [NOW, EventTime(NOW.0 + 30 * MINUTE), EventTime::MAX] {
-        live_rows(&plan, &merger.stores(), watermark, &[0, 1, 2, 3], &[0, 1, 2]);
-        group_facts(&plan, &merger.stores(), watermark, 1, &[0, 1]);
-        held_groups(&plan, &merger.stores(), 1, &[0, 1]);
+        let _ = live_rows(&plan, &merger.stores(), watermark, &[0, 1, 2, 3], &[0, 1, 2]);
+        let _ = group_facts(&plan, &merger.stores(), watermark, 1, &[0, 1]);
+        let _ = held_groups(&plan, &merger.stores(), 1, &[0, 1]);
         for key in merger.cold_needed(delta) {
             merger.give_back(key, PaneStore::default());
         }
@@ -200,8 +200,8 @@ fn go_on(merger: &mut Merger, delta: &PaneStore) {
             assert!(part.panes.fits(&plan), "{:?}", part.key);
             merger.put_back(part);
         }
-        merger.cold_ready();
-        merger.approximate_bytes();
+        let _ = merger.cold_ready();
+        let _ = merger.approximate_bytes();
         postcard::to_allocvec(&merger.state()).expect("a state can be written");
     }
     merger.skip_to(EventTime::MAX);
