@@ -170,9 +170,10 @@ fn a_damaged_file_of_the_log_is_named_or_not_needed() {
     let judged = judged.into_inner().unwrap();
     let complaints: Vec<&String> = judged.iter().filter_map(|(_, verdict)| verdict.as_ref().err()).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    // What every start reads was refused however it was damaged, but for a line feed that is missing at the end.
+    // What every start reads was refused however it was damaged; but a JSON file may lack its line feed, and the log its newest entry, which
+    // only published what can be published again.
     for (part, least) in [
-        ("/log/", 40),
+        ("/log/", 39),
         ("/checkpoint/", 8),
         ("/delta/", 36),
         (".state", 9),
