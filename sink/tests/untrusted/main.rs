@@ -52,18 +52,23 @@ fn the_seeds_are_what_the_program_writes_and_are_accepted() {
     }
 }
 
-/// One to three changes of the kind that a fuzzer makes: a byte, a cut, a length that promises far more than follows, a piece again.
+/// One to three changes of the kind that a fuzzer makes: a cut, a length that promises far more than follows, a piece again, a digit, a byte.
 fn change(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len().max(1) as u64) as usize;
         let kept = bytes.len().min(at);
-        match random.below(6) {
+        match random.below(8) {
             0 => bytes.truncate(kept),
             1 => drop(bytes.splice(kept..kept, [0xff, 0xff, 0xff, 0xff, 0x0f])),
             2 => drop(bytes.splice(kept..kept, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01])),
             3 => {
                 let piece = bytes[kept..bytes.len().min(kept + 1 + random.below(40) as usize)].to_vec();
                 drop(bytes.splice(kept..kept, piece));
+            }
+            4 | 5 => {
+                if let Some(digit) = bytes[kept..].iter_mut().find(|byte| byte.is_ascii_digit()) {
+                    *digit = b'0' + random.below(10) as u8;
+                }
             }
             _ => {
                 if let Some(byte) = bytes.get_mut(at) {
