@@ -1,4 +1,4 @@
-//! A soak: records as fast as they are read, ten thousand groups, many open attempts, and a store that stalls for a sixth of the time in the middle.
+//! A soak: records as fast as they are read, ten thousand groups, many open attempts, and a store that stalls for a sixth of the time, at least 14 seconds, in the middle.
 //! Nothing is lost, readiness tells of the stall, and after warm-up memory does not grow.
 //!
 //! `TIDEGAUGE_SOAK_SECONDS` says for how long (`cargo xtask soak MINUTES`), `TIDEGAUGE_BINARY` names another build to soak.
@@ -47,10 +47,8 @@ int fsync(int fd) {
 "#;
 
 const CONFIGURATION: &str = r#"
-output.commit_interval = "5s"
 output.target_file_size = "32MiB"
 limits.max_groups = 20000
-task.attempt_timeout = "1m"
 prometheus.groupings = ["overall"]
 [[grouping]]
 dimensions = []
@@ -68,7 +66,7 @@ size = "5m"
 
 fn soaked_for() -> Duration {
     let given = std::env::var("TIDEGAUGE_SOAK_SECONDS").ok().map(|text| text.parse().unwrap());
-    Duration::from_secs(given.unwrap_or(30))
+    Duration::from_secs(given.unwrap_or(45))
 }
 
 fn now() -> u64 {
@@ -93,7 +91,7 @@ impl Traffic {
                 ("queue.buffering.max.messages", "200000"),
             ];
             let producer = producing::producer(&brokers, &properties);
-            for n in 0.. {
+            for n in 0_u64.. {
                 if n % 512 == 0 {
                     producer.poll(Duration::ZERO);
                     while sent.load(Ordering::Relaxed) > read.load(Ordering::Relaxed) + AHEAD && !stop.load(Ordering::Relaxed) {
@@ -173,7 +171,10 @@ fn at_full_speed_with_a_store_that_stalls_nothing_is_lost_and_memory_stays_flat(
     broker.create_topic(TOPIC, PARTITIONS as i32, &bounded);
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("output");
-    let configuration = service::configuration(directory.path(), &broker.bootstrap(), &[TOPIC], &output, CONFIGURATION);
+    // What is remembered of ended attempts is to be all there when the first half is over.
+    let timeout = (time.as_secs() / 8).clamp(5, 60);
+    let more = format!("task.attempt_timeout = \"{timeout}s\"\n{CONFIGURATION}");
+    let configuration = service::configuration(directory.path(), &broker.bootstrap(), &[TOPIC], &output, &more);
     let flag = directory.path().join("stalled");
     let mut command = isolated(Command::new(binary()));
     command.arg("run").arg("-c").arg(&configuration);
@@ -188,7 +189,8 @@ fn at_full_speed_with_a_store_that_stalls_nothing_is_lost_and_memory_stays_flat(
     let producing = traffic.start(broker.bootstrap(), open);
     let records = |service: &Service| service.json("/api/v1/status")["records"].as_u64().unwrap_or(0);
     let begun = Instant::now();
-    let stall = time.mul_f64(0.5)..time.mul_f64(0.5 + 1.0 / 6.0);
+    let half = time.mul_f64(0.5);
+    let stall = half..half + time.mul_f64(1.0 / 6.0).max(Duration::from_secs(14));
     let (mut memory, mut unready) = (Vec::new(), None);
     while begun.elapsed() < time {
         let at = begun.elapsed();

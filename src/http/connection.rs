@@ -73,8 +73,13 @@ pub(super) struct Connection {
     writing: bool,
     /// Bytes of the request so far.
     received: usize,
+    /// How many bytes were the beginning of [`HTTP2`] so far; none once one was not.
+    preface: Option<usize>,
     place: Place,
 }
+
+/// How a client begins that takes HTTP/2 for granted. The library would answer it, but many requests on one connection know none of these limits.
+const HTTP2: &[u8] = b"PRI ";
 
 impl Connection {
     fn new(stream: TcpStream, place: Place) -> Connection {
@@ -84,12 +89,25 @@ impl Connection {
             in_request: true,
             writing: false,
             received: 0,
+            preface: Some(0),
             place,
         }
     }
 
     fn allow(&mut self, limit: Duration) {
         self.deadline.as_mut().reset(Instant::now() + limit);
+    }
+
+    /// Whether what has been received so far is the beginning of HTTP/2.
+    fn speaks_http2(&mut self, received: &[u8]) -> bool {
+        for byte in received {
+            let Some(begun) = self.preface else { return false };
+            self.preface = (HTTP2.get(begun) == Some(byte)).then_some(begun + 1);
+            if self.preface == Some(HTTP2.len()) {
+                return true;
+            }
+        }
+        false
     }
 
     fn expired(&mut self, context: &mut Context<'_>) -> bool {
@@ -105,6 +123,10 @@ fn too_large() -> io::Error {
     io::Error::new(ErrorKind::InvalidData, "the request is too large")
 }
 
+fn unspoken() -> io::Error {
+    io::Error::new(ErrorKind::Unsupported, "only HTTP/1 is spoken here")
+}
+
 fn displaced() -> io::Error {
     io::Error::new(ErrorKind::ConnectionAborted, "another connection needed the place")
 }
@@ -118,6 +140,9 @@ impl AsyncRead for Connection {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let received = buffer.filled().len() - before;
         if received > 0 {
+            if self.speaks_http2(buffer.filled().get(before..).unwrap_or_default()) {
+                return Poll::Ready(Err(unspoken()));
+            }
             self.place.stir();
             self.received = if self.in_request { self.received + received } else { received };
         }

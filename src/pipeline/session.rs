@@ -29,6 +29,8 @@ use super::{PipelineError, Summary};
 use crate::config;
 
 const TICK: Duration = Duration::from_millis(100);
+/// A store that takes longer than this over a commit is told to stall.
+const STALLED: Duration = Duration::from_secs(10);
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// How a session ended.
@@ -205,6 +207,9 @@ impl<'a> Session<'a> {
 
     /// Does what may wait for the store; while it fails, shows so, and after a stop waits no longer than a stop may take.
     async fn or_tell(&mut self, work: Work) -> Result<(), PipelineError> {
+        let begun = Instant::now();
+        let mut stalled = tokio::time::interval_at(begun + STALLED, Duration::from_secs(1));
+        let location = self.store.location().to_owned();
         let mut trouble = self.engine.committer.trouble.subscribe();
         let given_up = given_up(self.options.stop.clone(), self.options.config.shutdown_timeout);
         let engine = &mut self.engine;
@@ -222,6 +227,10 @@ impl<'a> Session<'a> {
                 Ok(()) = trouble.changed() => if let Some(trouble) = &*trouble.borrow_and_update() {
                     self.status.failing(trouble);
                 },
+                _ = stalled.tick() => self.status.stalled(&format!(
+                    "the output {location} has not taken a commit for {} s; reading waits, nothing is lost",
+                    begun.elapsed().as_secs()
+                )),
                 () = &mut given_up => return Err(unwritten(trouble.borrow().as_ref())),
             }
         }
@@ -291,8 +300,13 @@ impl<'a> Session<'a> {
 
     /// Reads what others committed and shares what is not committed, as often as `output.live_interval` says and at a tenth of the time at most.
     async fn meet_others(&mut self) -> Result<(), PipelineError> {
+        if !self.engine.has_company() {
+            // Whoever was waited for is here now.
+            self.engine.board.set_others(None);
+            return Ok(());
+        }
         let interval = self.options.config.output.live_interval.max(self.cost * 10);
-        if self.exchanged.elapsed() < interval || !self.engine.has_company() {
+        if self.exchanged.elapsed() < interval {
             return Ok(());
         }
         self.or_tell(Work::Follow).await?;
@@ -418,8 +432,10 @@ impl<'a> Session<'a> {
         if self.options.until_end {
             let partitions: Vec<PartitionRef> = started.iter().map(|s| s.partition.clone()).collect();
             let unknown: Vec<PartitionRef> = partitions.into_iter().filter(|p| !self.ends.contains_key(p)).collect();
-            let ends = tokio::task::block_in_place(|| self.source.end_offsets(&unknown, CONNECT))?;
-            self.ends.extend(ends);
+            if !unknown.is_empty() {
+                let ends = tokio::task::block_in_place(|| self.source.end_offsets(&unknown, CONNECT))?;
+                self.ends.extend(ends);
+            }
         }
         for Started { partition, reader, .. } in started {
             let Some(resume) = self.resumes.remove(&partition) else { continue };

@@ -85,6 +85,15 @@ impl Status {
         self.page.observe(self.operational());
     }
 
+    /// The store has not answered for long.
+    pub(crate) fn stalled(&self, why: &str) {
+        self.change(|s| {
+            s.unready = Some(why.to_owned());
+            s.operational.ready = false;
+        });
+        self.page.observe(self.operational());
+    }
+
     pub(crate) fn set_unhealthy(&self, why: Option<String>) {
         self.change(|s| s.unhealthy = why);
     }

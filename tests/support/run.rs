@@ -95,7 +95,11 @@ impl Pipeline {
         let text = self.configuration.replace("[output]\n", &url);
         assert!(text.contains(&url), "the configuration has no [output]");
         let path = self.directory.path().join("tidegauge.toml");
-        fs::write(&path, text + "[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        let text = text + "[http]\nlisten = \"127.0.0.1:0\"\n";
+        // A process that was just started may be reading it.
+        if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            fs::write(&path, text).unwrap();
+        }
         path
     }
 

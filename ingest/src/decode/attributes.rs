@@ -1,45 +1,46 @@
 //! The free `attributes` of an event: name to scalar.
 
 use bumpalo::collections::Vec as ArenaVec;
+use serde::de::DeserializeSeed;
 use tidegauge_aggregate::event::{Attribute, AttributeValue};
 use tidegauge_aggregate::record::{Reject, RejectReason};
 
 use super::field::Field;
 use super::fields::Fields;
-use super::json;
 use super::reject;
-use super::string;
+use super::value::{Members, Value};
 
 /// Up to this many names, comparing each with each is cheaper than sorting them.
 const FEW: usize = 16;
 
 /// The attributes in order of first appearance, without nulls; of duplicate names the last value wins.
 pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<&'a [Attribute<'a>], Reject> {
-    const EXPECTED: &str = "an object of strings, numbers, booleans and nulls";
-    let raw = fields.raw(Field::Attributes);
-    if raw.is_empty() {
-        return Ok(&[]);
-    }
-    if !raw.starts_with('{') {
-        return Err(reject::invalid(Field::Attributes, raw, EXPECTED));
-    }
     let arena = fields.arena();
-    let mut pairs = ArenaVec::new_in(arena);
-    // The walk over the whole record has found it to be JSON, so that this one finds its end.
-    let unescape = |name| if fields.escapes() { string::unescape(name, arena) } else { name };
-    json::object(raw, &mut |name, value| pairs.push((unescape(name), value)));
-    if has_duplicates(&pairs) {
-        keep_last_values(&mut pairs);
+    let members = match fields.get(Field::Attributes) {
+        Value::Absent => return Ok(&[]),
+        // The whole record was kept as it is written.
+        Value::Other(raw) => Members(arena)
+            .deserialize(&mut serde_json::Deserializer::from_str(raw))
+            .unwrap_or(Value::Other(raw)),
+        value => value,
+    };
+    let Value::Members(members) = members else {
+        let expected = "an object of strings, numbers, booleans and nulls";
+        return Err(reject::invalid(Field::Attributes, &members.json(), expected));
+    };
+    let mut kept = ArenaVec::from_iter_in(members.iter().copied(), arena);
+    if has_duplicates(&kept) {
+        keep_last_values(&mut kept);
     }
-    let mut attributes = ArenaVec::with_capacity_in(pairs.len(), arena);
-    for &(name, raw) in &pairs {
-        let value = match raw.as_bytes().first() {
-            Some(b'"') => AttributeValue::Text(fields.unquote(raw).unwrap_or_default()),
-            Some(b't') => AttributeValue::Bool(true),
-            Some(b'f') => AttributeValue::Bool(false),
-            Some(b'n') => continue,
-            Some(b'-' | b'0'..=b'9') => AttributeValue::Number(raw),
-            _ => return Err(nested(name, raw)),
+    let mut attributes = ArenaVec::with_capacity_in(kept.len(), arena);
+    for &(name, value) in &kept {
+        let value = match value {
+            Value::Absent => continue,
+            Value::Text(text) => AttributeValue::Text(text),
+            Value::Other("true") => AttributeValue::Bool(true),
+            Value::Other("false") => AttributeValue::Bool(false),
+            Value::Other(raw) if !raw.starts_with(['{', '[']) => AttributeValue::Number(raw),
+            nested => return Err(self::nested(name, &nested.json())),
         };
         attributes.push(Attribute { name, value });
     }
@@ -58,7 +59,7 @@ fn nested(name: &str, raw: &str) -> Reject {
 }
 
 /// Whether a name appears twice; above [`FEW`] names it is taken for granted, so that many names never cost their square.
-fn has_duplicates(pairs: &[(&str, &str)]) -> bool {
+fn has_duplicates<V>(pairs: &[(&str, V)]) -> bool {
     pairs.len() > FEW
         || pairs
             .iter()
@@ -67,9 +68,9 @@ fn has_duplicates(pairs: &[(&str, &str)]) -> bool {
 }
 
 /// Leaves each name once, where it first appeared, with its last value.
-fn keep_last_values<'a>(pairs: &mut ArenaVec<'a, (&'a str, &'a str)>) {
+fn keep_last_values<'a, V: Copy>(pairs: &mut ArenaVec<'a, (&'a str, V)>) {
     let arena = pairs.bump();
-    let written: &[(&str, &str)] = arena.alloc_slice_copy(pairs);
+    let written: &[(&str, V)] = arena.alloc_slice_copy(pairs);
     let mut order = ArenaVec::from_iter_in(0..written.len(), arena);
     order.sort_unstable_by_key(|&index| (written[index].0, index));
     let mut first = ArenaVec::from_iter_in(std::iter::repeat_n(true, written.len()), arena);

@@ -1,12 +1,13 @@
 //! What each type of event requires and may carry.
 
 use tidegauge_aggregate::event::{Action, Body, Effort, EventType, Instrument, Outcome, Scope, Severity, TicketAction};
-use tidegauge_aggregate::record::{Reject, RejectReason};
+use tidegauge_aggregate::record::Reject;
 
 use super::decimal::{self, Decimal};
 use super::field::Field;
 use super::fields::Fields;
 use super::reject;
+use super::value::Value;
 
 /// Greatest amount of a purchase.
 const MAX_AMOUNT: i64 = 1_000_000_000_000_000;
@@ -186,7 +187,7 @@ fn score_micros(fields: &Fields<'_>, instrument: Instrument, score: Decimal) -> 
         Instrument::Seq => (1, 7, true, "a whole number from 1 to 7 for `seq`"),
         Instrument::Sus => (0, 100, false, "a number from 0 to 100 for `sus`"),
     };
-    let refuse = || reject::invalid(Field::Score, fields.raw(Field::Score), expected);
+    let refuse = || reject::invalid(Field::Score, &fields.json(Field::Score), expected);
     if !score.is_within(least, greatest) || whole && !score.is_whole() {
         return Err(refuse());
     }
@@ -195,11 +196,11 @@ fn score_micros(fields: &Fields<'_>, instrument: Instrument, score: Decimal) -> 
 
 /// The SUS score, in millionths, of ten answers: odd items count `answer - 1`, even items `5 - answer`, the sum 2.5 each.
 fn answers(fields: &Fields<'_>) -> Result<Option<i64>, Reject> {
-    let raw = fields.raw(Field::Answers);
-    if raw.is_empty() {
+    if !fields.has(Field::Answers) {
         return Ok(None);
     }
-    let refuse = || reject::invalid(Field::Answers, raw, "an array of ten integers from 1 to 5");
+    let raw = fields.json(Field::Answers);
+    let refuse = || reject::invalid(Field::Answers, &raw, "an array of ten integers from 1 to 5");
     let items = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(refuse)?;
     let (mut sum, mut count) = (0, 0);
     for item in items.split(',') {
@@ -216,7 +217,7 @@ fn answers(fields: &Fields<'_>) -> Result<Option<i64>, Reject> {
 fn feedback<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Reject> {
     const EXPECTED: &str = "a number from -1 to 1";
     let text = fields.text(Field::Text)?;
-    let refuse = || reject::invalid(Field::Sentiment, fields.raw(Field::Sentiment), EXPECTED);
+    let refuse = || reject::invalid(Field::Sentiment, &fields.json(Field::Sentiment), EXPECTED);
     let sentiment_micros = match fields.number(Field::Sentiment, EXPECTED)? {
         None => None,
         Some(sentiment) if sentiment.is_within(-1, 1) => Some(i64::try_from(sentiment.micros()).map_err(|_| refuse())?),
@@ -235,17 +236,16 @@ fn feedback<'a>(fields: &Fields<'a>) -> Result<Body<'a>, Reject> {
 
 /// A JSON number, or a string of digits with at most one point inside.
 fn amount(fields: &Fields<'_>) -> Result<i128, Reject> {
-    let raw = fields.raw(Field::Amount);
-    let amount = match fields.unquote(raw) {
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => Decimal::parse(text),
-        Some(_) => None,
-        None => Decimal::parse(raw),
+    let amount = match fields.get(Field::Amount) {
+        Value::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => Decimal::parse(text),
+        Value::Other(raw) => Decimal::parse(raw),
+        _ => None,
     };
     match amount {
         Some(amount) if amount.is_within(0, MAX_AMOUNT) => Ok(amount.micros()),
         _ => {
             let expected = "a number, or a string of digits with at most one point inside, from 0 to 10^15";
-            Err(reject::found(RejectReason::InvalidField, Field::Amount, raw, expected))
+            Err(reject::invalid(Field::Amount, &fields.json(Field::Amount), expected))
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The raw fields of one record and the kinds of value the contract knows: id, dimension, text, name of a list, integer, number.
+//! The fields of one record and the kinds of value the contract knows: id, dimension, text, name of a list, integer, number.
+
+use std::borrow::Cow;
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
@@ -9,8 +11,8 @@ use tidegauge_aggregate::time::EventTime;
 use super::decimal::{self, Decimal};
 use super::field::Field;
 use super::reject;
-use super::string;
 use super::time;
+use super::value::Value;
 
 /// Greatest length of an id in bytes.
 const MAX_ID_BYTES: usize = 128;
@@ -19,23 +21,20 @@ const MAX_COUNT: i64 = 1 << 31;
 /// Greatest number of milliseconds.
 const MAX_MILLIS: i64 = 1 << 40;
 
-/// What a record holds: the raw JSON text of each field, and the arena for what has to be written anew.
+/// What a record holds, and the arena for what had to be written anew.
 pub(super) struct Fields<'a> {
-    /// By [`Field`]; the empty text, which is no JSON, stands for an absent field.
-    raw: [&'a str; Field::ALL.len()],
+    /// By [`Field`].
+    values: [Value<'a>; Field::ALL.len()],
     unknown: ArenaVec<'a, &'a str>,
     arena: &'a Bump,
-    /// Whether the record has a backslash anywhere.
-    escapes: bool,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(arena: &'a Bump) -> Fields<'a> {
         Fields {
-            raw: [""; Field::ALL.len()],
+            values: [Value::Absent; Field::ALL.len()],
             unknown: ArenaVec::new_in(arena),
             arena,
-            escapes: false,
         }
     }
 
@@ -43,17 +42,10 @@ impl<'a> Fields<'a> {
         self.arena
     }
 
-    pub(super) fn set_escapes(&mut self, escapes: bool) {
-        self.escapes = escapes;
-    }
-
-    pub(super) fn escapes(&self) -> bool {
-        self.escapes
-    }
-
-    /// Keeps the raw text of a field; of duplicates the last wins, and a null is the same as absent.
-    pub(super) fn set(&mut self, field: Field, raw: &'a str) {
-        self.raw[field as usize] = if raw == "null" { "" } else { raw };
+    /// Keeps the value of a field; of duplicates the last wins.
+    #[inline]
+    pub(super) fn set(&mut self, field: Field, value: Value<'a>) {
+        self.values[field as usize] = value;
     }
 
     pub(super) fn note_unknown(&mut self, name: &'a str) {
@@ -64,29 +56,28 @@ impl<'a> Fields<'a> {
         &self.unknown
     }
 
-    /// The raw JSON text; empty where the field is absent.
-    pub(super) fn raw(&self, field: Field) -> &'a str {
-        self.raw[field as usize]
+    #[inline]
+    pub(super) fn get(&self, field: Field) -> Value<'a> {
+        self.values[field as usize]
+    }
+
+    /// The field as JSON text, for the words of a reject.
+    pub(super) fn json(&self, field: Field) -> Cow<'a, str> {
+        self.get(field).json()
     }
 
     /// Whether the field is there and no null.
     pub(super) fn has(&self, field: Field) -> bool {
-        !self.raw(field).is_empty()
-    }
-
-    /// The text of a raw JSON value that is a string.
-    pub(super) fn unquote(&self, raw: &'a str) -> Option<&'a str> {
-        let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-        Some(if self.escapes { string::unescape(inner, self.arena) } else { inner })
+        self.get(field) != Value::Absent
     }
 
     /// A string of any length.
     pub(super) fn string(&self, field: Field, expected: &str) -> Result<Option<&'a str>, Reject> {
-        let raw = self.raw(field);
-        if raw.is_empty() {
-            return Ok(None);
+        match self.get(field) {
+            Value::Absent => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            value => Err(reject::invalid(field, &value.json(), expected)),
         }
-        self.unquote(raw).map(Some).ok_or_else(|| reject::invalid(field, raw, expected))
     }
 
     pub(super) fn text(&self, field: Field) -> Result<Option<&'a str>, Reject> {
@@ -117,7 +108,7 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(name) => parse(name)
                 .map(Some)
-                .ok_or_else(|| reject::invalid(field, self.raw(field), expected)),
+                .ok_or_else(|| reject::invalid(field, &self.json(field), expected)),
         }
     }
 
@@ -134,38 +125,44 @@ impl<'a> Fields<'a> {
     }
 
     fn integer(&self, field: Field, greatest: i64, expected: &str) -> Result<Option<i64>, Reject> {
-        let raw = self.raw(field);
-        if raw.is_empty() {
-            return Ok(None);
-        }
-        match decimal::integer(raw) {
+        let value = match self.get(field) {
+            Value::Absent => return Ok(None),
+            Value::Integer(value) => Some(value),
+            Value::Other(raw) => decimal::integer(raw),
+            _ => None,
+        };
+        match value {
             Some(value) if (0..=greatest).contains(&value) => Ok(Some(value)),
-            _ => Err(reject::invalid(field, raw, expected)),
+            _ => Err(reject::invalid(field, &self.json(field), expected)),
         }
     }
 
     /// Any JSON number, exactly.
     pub(super) fn number(&self, field: Field, expected: &str) -> Result<Option<Decimal>, Reject> {
-        let raw = self.raw(field);
-        if raw.is_empty() {
-            return Ok(None);
-        }
-        Decimal::parse(raw).map(Some).ok_or_else(|| reject::invalid(field, raw, expected))
+        let number = match self.get(field) {
+            Value::Absent => return Ok(None),
+            Value::Other(raw) => Decimal::parse(raw),
+            _ => None,
+        };
+        number.map(Some).ok_or_else(|| reject::invalid(field, &self.json(field), expected))
     }
 
     /// The event's time, by the steps of the contract: absent, of a wrong type, unreadable or out of range.
     pub(super) fn time(&self) -> Result<EventTime, Reject> {
-        let raw = self.raw(Field::Time);
-        if raw.is_empty() {
-            return Err(reject::missing(Field::Time, "every event needs it"));
-        }
-        let read = match (self.unquote(raw), decimal::integer(raw)) {
-            (Some(text), _) => time::from_rfc3339(text),
-            (None, Some(millis)) => time::from_millis(millis),
-            (None, None) => {
+        let value = self.get(Field::Time);
+        let integer = match value {
+            Value::Absent => return Err(reject::missing(Field::Time, "every event needs it")),
+            Value::Integer(millis) => Some(millis),
+            Value::Other(raw) => decimal::integer(raw),
+            _ => None,
+        };
+        let read = match (value, integer) {
+            (Value::Text(text), _) => time::from_rfc3339(text),
+            (_, Some(millis)) => time::from_millis(millis),
+            (_, None) => {
                 return Err(reject::invalid(
                     Field::Time,
-                    raw,
+                    &value.json(),
                     "an RFC 3339 string or integer milliseconds since the Unix epoch",
                 ));
             }
@@ -175,7 +172,7 @@ impl<'a> Fields<'a> {
                 time::Fault::Unreadable => "RFC 3339 with an offset or `Z`, as in 2025-01-29T08:00:23.586Z",
                 time::Fault::OutOfRange => "a time from 1970-01-01T00:00:00Z up to, not including, 2262-01-01",
             };
-            reject::found(RejectReason::BadTime, Field::Time, raw, expected)
+            reject::found(RejectReason::BadTime, Field::Time, &value.json(), expected)
         })
     }
 }

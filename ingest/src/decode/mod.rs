@@ -1,21 +1,21 @@
 //! Bytes of one record in, one [`Event`] or one [`Reject`] out: the event contract (`docs/events.md`), version 1.
 //!
-//! The text is walked once and every field of the contract is kept as its raw JSON text (`scan`); what a value means is judged
-//! from that text afterwards (`fields`, `body`), since the contract asks how a number was written and what its exact decimal
-//! value is, which a parsed number no longer tells. The checks run in the order of the contract's table of reasons, because the
-//! first that applies is the reason.
+//! `serde_json` walks over the text once, and each value of a field of the contract is kept as it finds it (`scan`, `value`); what the value
+//! means is judged afterwards (`fields`, `body`). Where the contract asks how a number was written and what its exact decimal value is,
+//! which a parsed number no longer tells, the value is kept as its text. The checks run in the order of the contract's table of reasons,
+//! because the first that applies is the reason.
 
 mod attributes;
 mod body;
 mod decimal;
 mod field;
 mod fields;
-mod json;
 mod reject;
+mod rules;
 mod scan;
-mod string;
 mod time;
 mod unknown;
+mod value;
 
 use bumpalo::Bump;
 use tidegauge_aggregate::event::{Common, Event, EventType};
@@ -141,7 +141,7 @@ fn event_type(fields: &Fields<'_>) -> Result<EventType, Reject> {
         reject::found(
             RejectReason::UnknownType,
             Field::Type,
-            fields.raw(Field::Type),
+            &fields.json(Field::Type),
             "a type of the event contract",
         )
     })

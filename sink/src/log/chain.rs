@@ -55,24 +55,24 @@ pub struct Committed {
 #[derive(Debug)]
 pub struct CommitLog {
     pub(super) store: Arc<dyn Store>,
-    options: Options,
+    pub(super) options: Options,
     pub(super) writer: WriterId,
     /// The epoch that this process works in.
     epoch: u64,
     pub(super) state: LogState,
     /// Entries of others that the caller has not seen.
-    others: Vec<Entry>,
+    pub(super) others: Vec<Entry>,
     /// Whether there were more of them, which a checkpoint summed up before they were read.
-    skipped: bool,
+    pub(super) skipped: bool,
     /// Drafts of which it is not known whether they are the entry after the head.
     pub(super) pending: BTreeSet<Nonce>,
     /// Moves of committed files that are not known to be done and durable.
     pub(super) moves: Vec<DataFile>,
     /// Committed files that lie nowhere.
     pub(super) absent: Vec<DataFile>,
-    checkpoint: Option<u64>,
+    pub(super) checkpoint: Option<u64>,
     /// Binary parts of that checkpoint.
-    blobs: Vec<BlobRef>,
+    pub(super) blobs: Vec<BlobRef>,
     /// Binary files that the newest checkpoint or an entry after it names.
     pub(super) recent: BTreeSet<String>,
 }
@@ -207,34 +207,6 @@ impl CommitLog {
         (!std::mem::take(&mut self.skipped)).then_some(others)
     }
 
-    /// Reads the log again from its newest checkpoint, for a caller that needs everything which the entries add up to. What was staged and what is
-    /// under way stays as it is.
-    ///
-    /// # Errors
-    /// As of [`CommitLog::open`].
-    pub async fn recover(&mut self) -> Result<Recovered, LogError> {
-        let Some(found) = open::read(&*self.store).await? else {
-            return Err(LogError::Broken {
-                path: paths::LOG.to_owned(),
-                why: "it is gone".to_owned(),
-            });
-        };
-        open::check_versions(&found.state, self.store.location(), self.options.results)?;
-        if found.state.head != self.state.head {
-            self.pending.clear();
-        }
-        self.state.clone_from(&found.state);
-        self.others.clear();
-        self.skipped = false;
-        self.checkpoint = found.checkpoint;
-        self.blobs.clone_from(&found.blobs);
-        self.moves
-            .extend(found.entries.iter().flat_map(|entry| entry.files.iter().cloned()));
-        self.recent = found.entries.iter().flat_map(Entry::binary_files).map(|f| f.path.clone()).collect();
-        self.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
-        Ok(found)
-    }
-
     /// Committed files that were found neither staged nor in place since the last call.
     pub fn take_absent(&mut self) -> Vec<DataFile> {
         std::mem::take(&mut self.absent)
@@ -300,43 +272,6 @@ impl CommitLog {
         Ok(Committed { seq: entry.seq, in_place })
     }
 
-    /// Reads the entries that other writers added. Where a checkpoint went past what this process has read, it goes on from there.
-    ///
-    /// # Errors
-    /// [`LogError`] for damage.
-    pub async fn catch_up(&mut self) -> Result<(), CommitError> {
-        match self.read_on().await {
-            Err(CommitError::Overtaken { seq, checkpoint }) => {
-                tracing::debug!(seq, checkpoint, "a checkpoint went past what was read; going on from it");
-                self.recover().await?;
-                self.skipped = true;
-                Ok(())
-            }
-            done => done,
-        }
-    }
-
-    async fn read_on(&mut self) -> Result<(), CommitError> {
-        let mut synced = false;
-        loop {
-            let entry = match open::read_entry(&*self.store, self.state.head.seq + 1).await {
-                Err(LogError::Store(StoreError::Missing { .. })) => break,
-                other => other?,
-            };
-            if !synced {
-                self.store.sync(paths::LOG).await?;
-                synced = true;
-            }
-            if entry.previous != self.state.head.nonce {
-                // Broken, unless a checkpoint explains it.
-                self.check_overtaken().await?;
-            }
-            self.advance(&entry)?;
-            self.others.push(entry);
-        }
-        self.check_overtaken().await
-    }
-
     fn may_follow(&mut self, draft: &Draft) -> Result<(), CommitError> {
         if self.state.fenced.contains(&self.writer) {
             let writer = std::mem::replace(&mut self.writer, WriterId(self.options.names.next()?));
@@ -390,7 +325,7 @@ impl CommitLog {
         Err(CommitError::Unknown { seq: entry.seq, why })
     }
 
-    fn advance(&mut self, entry: &Entry) -> Result<(), LogError> {
+    pub(super) fn advance(&mut self, entry: &Entry) -> Result<(), LogError> {
         self.state.apply(entry).map_err(|why| LogError::Broken {
             path: paths::entry(entry.seq),
             why,
@@ -400,40 +335,6 @@ impl CommitLog {
         self.moves.extend(entry.files.iter().cloned());
         self.recent.extend(entry.binary_files().map(|f| f.path.clone()));
         Ok(())
-    }
-
-    /// Whether a checkpoint shows that the head is not, or no longer, the head of the chain.
-    pub(super) async fn check_overtaken(&self) -> Result<(), CommitError> {
-        self.compare_checkpoints(self.state.head.seq, self.state.head.nonce).await
-    }
-
-    async fn check_overtaken_at(&self, entry: &Entry) -> Result<(), CommitError> {
-        match self.compare_checkpoints(entry.seq, entry.nonce).await {
-            Err(CommitError::Log(error)) if error.is_transient() => Err(CommitError::Unknown {
-                seq: entry.seq,
-                why: error.to_string(),
-            }),
-            other => other,
-        }
-    }
-
-    async fn compare_checkpoints(&self, seq: u64, nonce: Nonce) -> Result<(), CommitError> {
-        let newest = open::newest_checkpoint(&*self.store).await?;
-        let Some(checkpoint) = newest.filter(|newest| *newest >= seq && Some(*newest) != self.checkpoint) else {
-            return Ok(());
-        };
-        if checkpoint == seq
-            && open::read_checkpoint(&*self.store, seq)
-                .await
-                .map_err(|error| self.unstable(error))?
-                .state
-                .head
-                .nonce
-                == nonce
-        {
-            return Ok(());
-        }
-        Err(CommitError::Overtaken { seq, checkpoint })
     }
 
     /// Waits longer after each failure, by a random part, so that writers who met do not meet again.
@@ -473,17 +374,6 @@ impl CommitLog {
         CommitError::Unknown {
             seq,
             why: "the store says that a checkpoint exists, but does not show it".to_owned(),
-        }
-    }
-
-    /// What it means that a checkpoint which was listed is gone: a newer one took its place.
-    pub(super) fn unstable(&self, error: LogError) -> LogError {
-        match error {
-            LogError::Store(StoreError::Missing { .. }) => LogError::Unstable {
-                location: self.store.location().to_owned(),
-                attempts: 1,
-            },
-            error => error,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`entry`]: what an entry says; [`codec`]: how files carry it, so that damage is seen;
 //! - [`state`]: what all entries up to one add up to, and which entry may follow;
-//! - [`chain`]: open and commit, with the moves of files that go with it; [`checkpoint`]: the bound on growth;
+//! - [`chain`]: open and commit, with the moves of files that go with it; `follow`: what others added; [`checkpoint`]: the bound on growth;
 //! - [`stager`]: writes what a commit will name; [`blob`]: the container of binary files.
 
 pub mod blob;
@@ -12,6 +12,7 @@ pub mod codec;
 pub mod entry;
 pub mod error;
 mod files;
+mod follow;
 pub mod id;
 mod open;
 pub mod paths;

@@ -5,21 +5,22 @@ use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use tidegauge_aggregate::event::AttemptRow;
 
-use super::column::{Column, Columns, Name, Text, columns, field};
+use super::column::{Column, Columns, Text, columns, field};
+use super::pages::Kept;
 
 columns! {
     /// The columns that every pipeline has.
     pub(super) struct FixedColumns {
-        time: Moment, required, "time", "UTC", "When the attempt ended";
-        started: Moment, nullable, "started", "UTC", "When it started; null where the start was not seen";
-        attempt_id: Text, required, "attempt_id", "", "The attempt";
+        time: PackedMoment, required, "time", "UTC", "When the attempt ended";
+        started: PackedMoment, nullable, "started", "UTC", "When it started; null where the start was not seen";
+        attempt_id: Id, required, "attempt_id", "", "The attempt";
         task: Name, required, "task", "", "The task";
-        user_id: Text, nullable, "user_id", "", "The person: the end's, else the start's";
+        user_id: Id, nullable, "user_id", "", "The person: the end's, else the start's";
         outcome: Name, required, "outcome", "", "success, failure or abandoned";
         inferred: Flag, required, "inferred", "", "Whether abandonment was inferred because no end came in time";
-        duration_ms: Long, nullable, "duration_ms", "milliseconds", "Time on task: as the producer measured it, else end minus start";
-        clicks: Long, nullable, "clicks", "clicks", "Clicks, where the end said";
-        errors: Long, required, "errors", "errors", "Errors: as the end said, else the error events of the attempt";
+        duration_ms: PackedLong, nullable, "duration_ms", "milliseconds", "Time on task: as the producer measured it, else end minus start";
+        clicks: PackedLong, nullable, "clicks", "clicks", "Clicks, where the end said";
+        errors: PackedLong, required, "errors", "errors", "Errors: as the end said, else the error events of the attempt";
         product: Name, nullable, "product", "", "What is measured: an app, a service, a site";
         platform: Name, nullable, "platform", "", "ios, android, web, ...";
         channel: Name, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
@@ -27,8 +28,8 @@ columns! {
         country: Name, nullable, "country", "ISO 3166-1 alpha-2", "Country";
         segment: Name, nullable, "segment", "", "Persona, plan or cohort";
         topic: Name, required, "topic", "", "Topic of the partition that the attempt is in";
-        partition: Int, required, "partition", "", "That partition";
-        offset: Long, nullable, "offset", "", "Offset of the record that ended it; null for an inferred end";
+        partition: PackedInt, required, "partition", "", "That partition";
+        offset: PackedLong, nullable, "offset", "", "Offset of the record that ended it; null for an inferred end";
     }
 }
 
@@ -97,7 +98,7 @@ impl Columns for AttemptColumns {
         Ok(arrays)
     }
 
-    fn names(&mut self) -> Vec<Option<&mut Name>> {
-        self.fixed.names()
+    fn kept(&mut self) -> Vec<Option<&mut dyn Kept>> {
+        self.fixed.kept()
     }
 }

@@ -13,7 +13,10 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Fields, TimeUnit};
 use arrow::error::ArrowError;
 use tidegauge_aggregate::time::EventTime;
 
+pub(super) use super::id::Id;
 pub(super) use super::name::Name;
+use super::packed::{Packed, Whole};
+use super::pages::Kept;
 
 /// Digits of amounts: 10^15 in millionths needs 22, and 38 is what every engine gives a wide decimal.
 const AMOUNT_PRECISION: u8 = 38;
@@ -29,7 +32,7 @@ pub(super) trait Column: Sized {
     /// until the row group ends.
     fn finish(&mut self, rows: usize) -> Result<Option<ArrayRef>, ArrowError>;
     /// The column itself if it keeps its rows.
-    fn name(&mut self) -> Option<&mut Name> {
+    fn kept(&mut self) -> Option<&mut dyn Kept> {
         None
     }
 }
@@ -153,6 +156,37 @@ column! {
     Millionths(Float64Builder), DataType::Float64, |rows, _bytes| Float64Builder::with_capacity(rows), i64, |value| value as f64 / 1e6
 }
 
+/// 64-bit integer, packed.
+pub(super) type PackedLong = Packed<Long>;
+/// 32-bit integer, packed.
+pub(super) type PackedInt = Packed<Int>;
+/// A moment as [`Moment`] has it, packed.
+pub(super) type PackedMoment = Packed<Moment>;
+
+impl Whole for Long {
+    type Value = i64;
+
+    fn whole(value: i64) -> i64 {
+        value
+    }
+}
+
+impl Whole for Int {
+    type Value = i32;
+
+    fn whole(value: i32) -> i64 {
+        value.into()
+    }
+}
+
+impl Whole for Moment {
+    type Value = EventTime;
+
+    fn whole(value: EventTime) -> i64 {
+        value.0.saturating_mul(1_000)
+    }
+}
+
 /// The headers of a record: a list of key and value, empty where there are none. Every row sets it.
 pub(super) struct Headers {
     ends: Vec<i32>,
@@ -214,8 +248,8 @@ impl Column for Headers {
 pub(super) trait Columns {
     /// What [`Column::finish`] gives of each, in the order of the schema.
     fn finish(&mut self, rows: usize) -> Result<Vec<Option<ArrayRef>>, ArrowError>;
-    /// What [`Column::name`] gives of each, in the order of the schema.
-    fn names(&mut self) -> Vec<Option<&mut Name>>;
+    /// What [`Column::kept`] gives of each, in the order of the schema.
+    fn kept(&mut self) -> Vec<Option<&mut dyn Kept>>;
 }
 
 /// A field with its unit and meaning in its metadata.
@@ -255,8 +289,8 @@ macro_rules! columns {
                 Ok(vec![$($crate::table::column::Column::finish(&mut self.$field, rows)?),+])
             }
 
-            fn names(&mut self) -> Vec<Option<&mut $crate::table::column::Name>> {
-                vec![$($crate::table::column::Column::name(&mut self.$field)),+]
+            fn kept(&mut self) -> Vec<Option<&mut dyn $crate::table::pages::Kept>> {
+                vec![$($crate::table::column::Column::kept(&mut self.$field)),+]
             }
         }
     };

@@ -8,78 +8,20 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::Encoding;
 use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use super::name::Name;
 use super::options::Compressor;
-use super::{Hour, Table, TableError, TableOptions, pages};
+use super::pages::{self, Kept};
+use super::{Hour, Table, TableError, TableOptions};
 
 /// Columns whose values hardly repeat within a row group: a dictionary of them costs time and is thrown away.
-const UNIQUE: [&str; 10] = [
-    "event_id",
-    "user_id",
-    "session_id",
-    "attempt_id",
-    "message",
-    "comment",
-    "text",
-    "key",
-    "value",
-    "detail",
-];
-/// Ids of equal length: written without a length before each, they are compressed as what they are, random digits.
-const IDS: [&str; 4] = ["event_id", "user_id", "session_id", "attempt_id"];
-/// Integers, packed by their differences: those that grow from row to row, those that are the same in all, and those that are small need few
-/// bits, and a dictionary of them is one more look-up a row.
-const PACKED: [&str; 9] = [
-    "time",
-    "started",
-    "offset",
-    "record_timestamp",
-    "partition",
-    "duration_ms",
-    "latency_ms",
-    "clicks",
-    "errors",
-];
-/// Text whose least and greatest value in a page prunes nothing, and would cost two comparisons a row: free text and random ids, and names of
-/// which every page holds all. What can be looked for by order - times, numbers, the keys of tickets - keeps its bounds.
-const UNORDERED: [&str; 30] = [
-    "event_id",
-    "user_id",
-    "session_id",
-    "attempt_id",
-    "ticket_id",
-    "message",
-    "comment",
-    "text",
-    "attributes",
-    "value",
-    "detail",
-    "type",
-    "product",
-    "platform",
-    "channel",
-    "version",
-    "country",
-    "segment",
-    "task",
-    "outcome",
-    "action",
-    "target",
-    "severity",
-    "instrument",
-    "scope",
-    "touchpoint",
-    "category",
-    "priority",
-    "currency",
-    "topic",
-];
+const UNIQUE: [&str; 6] = ["message", "comment", "text", "key", "value", "detail"];
+/// Text whose least and greatest value in a page prunes nothing, and would cost two comparisons a row. What can be looked for by order -
+/// times, numbers, the keys of tickets - keeps its bounds.
+const UNORDERED: [&str; 8] = ["ticket_id", "message", "comment", "text", "attributes", "value", "detail", "topic"];
 
 /// What a table's files look like; shared by the row groups of all workers.
 pub(super) struct Layout {
@@ -108,14 +50,14 @@ pub struct EncodedRowGroup {
 /// One column of a row group.
 pub(super) enum Chunk {
     Arrow(ArrowColumnChunk),
-    Names(pages::Chunk),
+    Kept(pages::Chunk),
 }
 
 impl Chunk {
     fn bytes(&self) -> usize {
         let close = match self {
             Chunk::Arrow(chunk) => chunk.close(),
-            Chunk::Names(chunk) => &chunk.close,
+            Chunk::Kept(chunk) => &chunk.close,
         };
         usize::try_from(close.bytes_written).unwrap_or(usize::MAX)
     }
@@ -123,7 +65,7 @@ impl Chunk {
     pub(super) fn append_to<W: Write + Send>(self, row_group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         match self {
             Chunk::Arrow(chunk) => chunk.append_to_row_group(row_group),
-            Chunk::Names(chunk) => row_group.append_column(&chunk.bytes, chunk.close),
+            Chunk::Kept(chunk) => row_group.append_column(&chunk.bytes, chunk.close),
         }
     }
 }
@@ -224,15 +166,15 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends a row group; `names` are in the order of the schema, as [`super::column::Columns::names`] gives them.
+    /// Ends a row group; `kept` are in the order of the schema, as [`super::column::Columns::kept`] gives them.
     pub(super) fn finish(
         &mut self,
         group: OpenRowGroup,
         hour: Hour,
-        names: Vec<Option<&mut Name>>,
+        kept: Vec<Option<&mut dyn Kept>>,
     ) -> std::result::Result<EncodedRowGroup, TableError> {
         let rows = group.rows;
-        let chunks = self.close(group, names).map_err(TableError::parquet(self.layout.table))?;
+        let chunks = self.close(group, kept).map_err(TableError::parquet(self.layout.table))?;
         let bytes = chunks.iter().map(Chunk::bytes).sum();
         Ok(EncodedRowGroup {
             layout: Arc::clone(&self.layout),
@@ -243,12 +185,14 @@ impl Encoder {
         })
     }
 
-    fn close(&mut self, group: OpenRowGroup, mut names: Vec<Option<&mut Name>>) -> Result<Vec<Chunk>> {
+    fn close(&mut self, group: OpenRowGroup, mut kept: Vec<Option<&mut dyn Kept>>) -> Result<Vec<Chunk>> {
         let parquet = &self.layout.parquet;
         let leaves = group.writers.into_iter().enumerate();
         leaves
-            .map(|(leaf, writer)| match names.get_mut(parquet.get_column_root_idx(leaf)) {
-                Some(Some(name)) => pages::encode(name, group.rows, &parquet.column(leaf), &mut self.compressor).map(Chunk::Names),
+            .map(|(leaf, writer)| match kept.get_mut(parquet.get_column_root_idx(leaf)) {
+                Some(Some(column)) => column
+                    .encode(group.rows, &parquet.column(leaf), &mut self.compressor)
+                    .map(Chunk::Kept),
                 _ => writer.close().map(Chunk::Arrow),
             })
             .collect()
@@ -276,14 +220,6 @@ fn properties(table: Table, options: &TableOptions) -> WriterProperties {
         .set_write_batch_size(4_096);
     for column in UNIQUE {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
-    }
-    for column in PACKED {
-        builder = builder
-            .set_column_dictionary_enabled(ColumnPath::from(column), false)
-            .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED);
-    }
-    for column in IDS {
-        builder = builder.set_column_encoding(ColumnPath::from(column), Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
     // Results are few, and in the order of their windows and groups.
     for column in UNORDERED.into_iter().filter(|_| table != Table::Metrics) {

@@ -8,16 +8,17 @@ use tidegauge_aggregate::record::Record;
 use tidegauge_aggregate::time::EventTime;
 
 use super::attributes::write_json;
-use super::column::{Column, Columns, Moment, Name, columns, field};
+use super::column::{Column, Columns, Moment, columns, field};
+use super::pages::Kept;
 
 columns! {
     /// One row per accepted event; a column is null where the event's type has no such field or the event did not fill it.
     pub(super) struct EventColumns {
         kind: Name, required, "type", "", "Type of the event";
-        time: Moment, required, "time", "UTC", "When it happened";
-        event_id: Text, nullable, "event_id", "", "Identity for de-duplication";
-        user_id: Text, nullable, "user_id", "", "The person";
-        session_id: Text, nullable, "session_id", "", "The visit";
+        time: PackedMoment, required, "time", "UTC", "When it happened";
+        event_id: Id, nullable, "event_id", "", "Identity for de-duplication";
+        user_id: Id, nullable, "user_id", "", "The person";
+        session_id: Id, nullable, "session_id", "", "The visit";
         product: Name, nullable, "product", "", "What is measured: an app, a service, a site";
         platform: Name, nullable, "platform", "", "ios, android, web, ...";
         channel: Name, nullable, "channel", "", "app, web, phone, email, chat, store, ...";
@@ -25,18 +26,18 @@ columns! {
         country: Name, nullable, "country", "ISO 3166-1 alpha-2", "Country";
         segment: Name, nullable, "segment", "", "Persona, plan or cohort";
         task: Name, nullable, "task", "", "Task of an attempt, error or survey";
-        attempt_id: Text, nullable, "attempt_id", "", "The task attempt";
+        attempt_id: Id, nullable, "attempt_id", "", "The task attempt";
         outcome: Name, nullable, "outcome", "", "success or failure, of task_finished";
-        duration_ms: Long, nullable, "duration_ms", "milliseconds", "Time on task as the producer measured it";
-        clicks: Long, nullable, "clicks", "clicks", "Clicks of the attempt";
-        errors: Long, nullable, "errors", "errors", "Errors of the attempt as the producer counted them";
+        duration_ms: PackedLong, nullable, "duration_ms", "milliseconds", "Time on task as the producer measured it";
+        clicks: PackedLong, nullable, "clicks", "clicks", "Clicks of the attempt";
+        errors: PackedLong, nullable, "errors", "errors", "Errors of the attempt as the producer counted them";
         reason: Text, nullable, "reason", "", "Why the task was abandoned or the customer left";
         code: Text, nullable, "code", "", "Code of an error";
         severity: Name, nullable, "severity", "", "minor, major or fatal, of an error";
         message: Text, nullable, "message", "", "Message of an error";
         action: Name, nullable, "action", "", "impression, view, click, rage_click, dead_click or error_click";
         target: Name, nullable, "target", "", "What an interaction was with";
-        latency_ms: Long, nullable, "latency_ms", "milliseconds", "How long the user waited for an interaction";
+        latency_ms: PackedLong, nullable, "latency_ms", "milliseconds", "How long the user waited for an interaction";
         instrument: Name, nullable, "instrument", "", "nps, csat, ces, sus or seq";
         scope: Name, nullable, "scope", "", "brand, product, task or touchpoint: what a survey was about";
         score: Millionths, nullable, "score", "points", "Score of a survey response, on its instrument's scale";
@@ -52,9 +53,9 @@ columns! {
         currency: Name, nullable, "currency", "ISO 4217", "Currency of the amount";
         attributes: Text, nullable, "attributes", "JSON", "Free attributes as a JSON object, numbers as written";
         topic: Name, required, "topic", "", "Topic of the record";
-        partition: Int, required, "partition", "", "Partition of the record";
-        offset: Long, required, "offset", "", "Offset of the record within its partition";
-        record_timestamp: Moment, nullable, "record_timestamp", "UTC", "Timestamp of the record; null where it has none";
+        partition: PackedInt, required, "partition", "", "Partition of the record";
+        offset: PackedLong, required, "offset", "", "Offset of the record within its partition";
+        record_timestamp: PackedMoment, nullable, "record_timestamp", "UTC", "Timestamp of the record; null where it has none";
     }
 }
 
@@ -227,9 +228,9 @@ impl Columns for LateColumns {
         Ok(arrays)
     }
 
-    fn names(&mut self) -> Vec<Option<&mut Name>> {
-        let mut names = self.event.names();
-        names.push(self.watermark.name());
-        names
+    fn kept(&mut self) -> Vec<Option<&mut dyn Kept>> {
+        let mut kept = self.event.kept();
+        kept.push(self.watermark.kept());
+        kept
     }
 }

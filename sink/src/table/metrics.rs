@@ -9,8 +9,9 @@ use tidegauge_aggregate::row::MetricRow;
 use tidegauge_aggregate::spec::{Dimension, Spec};
 
 use super::assemble::{DataFile, FileIdentity, assemble};
-use super::column::{Column, Columns, Name, Text, columns, field};
+use super::column::{Column, Columns, Text, columns, field};
 use super::encode::{EncodedRowGroup, Encoder};
+use super::pages::Kept;
 use super::{Hour, Table, TableError, TableOptions};
 
 columns! {
@@ -55,7 +56,7 @@ impl Columns for MetricColumns {
         Ok(arrays)
     }
 
-    fn names(&mut self) -> Vec<Option<&mut Name>> {
+    fn kept(&mut self) -> Vec<Option<&mut dyn Kept>> {
         Vec::new()
     }
 }

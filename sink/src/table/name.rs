@@ -5,23 +5,27 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use hashbrown::HashTable;
+use parquet::basic::Encoding;
+use parquet::errors::Result;
+use parquet::schema::types::ColumnDescPtr;
 use tidegauge_aggregate::short::{mix, short};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::column::Column;
+use super::delta::varint;
+use super::options::Compressor;
+use super::pages::{self, Chunk, Kept};
+use super::present::{Present, write_levels};
 
 /// The rows of a column since the row group began.
 #[derive(Default)]
 pub(super) struct Name {
     known: HashTable<Known>,
     /// The texts in the order of their numbers as Parquet's PLAIN encoding has them: each after its length.
-    pub(super) dictionary: Vec<u8>,
+    dictionary: Vec<u8>,
     /// The numbers of the rows that have a value.
-    pub(super) numbers: Vec<u32>,
-    /// One bit a row, the lowest of a byte first: whether it has a value. Rows behind the last value are missing.
-    pub(super) present: Vec<u8>,
-    /// Rows before those that are counted now.
-    before: usize,
+    numbers: Vec<u32>,
+    present: Present,
 }
 
 /// A text that has a number.
@@ -57,11 +61,7 @@ impl Name {
         let Some(text) = value.into() else { return };
         let number = self.number(text);
         self.numbers.push(number);
-        let row = self.before + row;
-        if self.present.len() <= row / 8 {
-            self.present.resize(row / 8 + 1, 0);
-        }
-        self.present[row / 8] |= 1 << (row % 8);
+        self.present.set(row);
     }
 
     #[inline]
@@ -91,24 +91,31 @@ impl Name {
             .insert_unique(mix(0, fingerprint), known, |known| mix(0, known.fingerprint));
         entry.get().number
     }
+}
 
-    /// How many different texts there are.
-    pub(super) fn distinct(&self) -> usize {
-        self.known.len()
+impl Kept for Name {
+    fn bytes(&self) -> usize {
+        self.dictionary.len() + self.numbers.len() * size_of::<u32>() + self.present.bytes()
     }
 
-    /// About how many bytes the rows take.
-    pub(super) fn bytes(&self) -> usize {
-        self.dictionary.len() + self.numbers.len() * size_of::<u32>() + self.present.len()
-    }
-
-    /// Forgets all rows, and keeps the room they took.
-    pub(super) fn clear(&mut self) {
+    /// The dictionary and one page of numbers, without statistics, since nothing is found by the order of names.
+    fn encode(&mut self, rows: usize, column: &ColumnDescPtr, compressor: &mut Compressor) -> Result<Chunk> {
+        let width = usize::BITS - self.known.len().saturating_sub(1).leading_zeros();
+        let chunk = pages::chunk(rows, column, compressor, |chunk| {
+            chunk.dictionary(&self.dictionary, self.known.len())?;
+            chunk.data_page(Encoding::RLE_DICTIONARY, rows, |page| {
+                if column.max_def_level() > 0 {
+                    write_levels(page, self.present.rows(rows), rows, self.numbers.len());
+                }
+                page.push(width as u8);
+                hybrid(page, &self.numbers, width);
+            })
+        });
         self.known.clear();
         self.dictionary.clear();
         self.numbers.clear();
         self.present.clear();
-        self.before = 0;
+        chunk
     }
 }
 
@@ -121,12 +128,53 @@ impl Column for Name {
         Name::default()
     }
 
-    fn finish(&mut self, rows: usize) -> Result<Option<ArrayRef>, ArrowError> {
-        self.before += rows;
+    fn finish(&mut self, rows: usize) -> std::result::Result<Option<ArrayRef>, ArrowError> {
+        self.present.next_batch(rows);
         Ok(None)
     }
 
-    fn name(&mut self) -> Option<&mut Name> {
+    fn kept(&mut self) -> Option<&mut dyn Kept> {
         Some(self)
+    }
+}
+
+/// Parquet's hybrid of runs of one number and packed groups of eight.
+fn hybrid(out: &mut Vec<u8>, numbers: &[u32], width: u32) {
+    let (mut packed, mut at) = (0, 0);
+    while let Some(first) = numbers.get(at) {
+        let same = numbers[at..].iter().take_while(|number| *number == first).count();
+        if same >= 8 {
+            pack(out, &numbers[packed..at], width);
+            run(out, same, *first, width);
+            at += same;
+            packed = at;
+        } else {
+            at = numbers.len().min(at + 8);
+        }
+    }
+    pack(out, &numbers[packed..], width);
+}
+
+fn run(out: &mut Vec<u8>, count: usize, number: u32, width: u32) {
+    varint(out, (count as u64) << 1);
+    out.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
+}
+
+fn pack(out: &mut Vec<u8>, numbers: &[u32], width: u32) {
+    if numbers.is_empty() {
+        return;
+    }
+    varint(out, (numbers.len().div_ceil(8) as u64) << 1 | 1);
+    for group in numbers.chunks(8) {
+        let (mut bits, mut held) = (0_u64, 0);
+        for place in 0..8 {
+            bits |= u64::from(group.get(place).copied().unwrap_or(0)) << held;
+            held += width;
+            while held >= 8 {
+                out.push(bits as u8);
+                bits >>= 8;
+                held -= 8;
+            }
+        }
     }
 }

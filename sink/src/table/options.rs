@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::errors::Result;
 use tidegauge_aggregate::spec::Spec;
@@ -38,6 +39,10 @@ impl Compression {
 pub(super) struct Compressor {
     compression: Compression,
     zstd: zstd::bulk::Compressor<'static>,
+    /// A page before and after, and a column chunk, whose room is used again.
+    page: Vec<u8>,
+    compressed: Vec<u8>,
+    chunk: Vec<u8>,
 }
 
 impl Compressor {
@@ -49,6 +54,9 @@ impl Compressor {
         Ok(Compressor {
             compression,
             zstd: zstd::bulk::Compressor::new(level)?,
+            page: Vec::new(),
+            compressed: Vec::new(),
+            chunk: Vec::new(),
         })
     }
 
@@ -56,13 +64,41 @@ impl Compressor {
         self.compression.codec()
     }
 
-    pub(super) fn compress(&mut self, page: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn compress(&mut self, page: &[u8]) -> Result<Bytes> {
         Ok(match self.compression {
-            Compression::Zstd(_) => self.zstd.compress(page)?,
-            Compression::Snappy => snap::raw::Encoder::new().compress_vec(page).map_err(std::io::Error::from)?,
-            Compression::Lz4 => lz4_flex::block::compress(page),
-            Compression::None => page.to_vec(),
+            Compression::Zstd(_) => {
+                self.compressed.clear();
+                self.compressed.reserve(zstd::zstd_safe::compress_bound(page.len()));
+                self.zstd.compress_to_buffer(page, &mut self.compressed)?;
+                Bytes::copy_from_slice(&self.compressed)
+            }
+            Compression::Snappy => snap::raw::Encoder::new().compress_vec(page).map_err(std::io::Error::from)?.into(),
+            Compression::Lz4 => lz4_flex::block::compress(page).into(),
+            Compression::None => Bytes::copy_from_slice(page),
         })
+    }
+
+    /// Room for a column chunk.
+    pub(super) fn take_room(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.chunk)
+    }
+
+    /// The chunk that was written there; its room goes back.
+    pub(super) fn give_back(&mut self, mut chunk: Vec<u8>) -> Bytes {
+        let bytes = Bytes::copy_from_slice(&chunk);
+        chunk.clear();
+        self.chunk = chunk;
+        bytes
+    }
+
+    /// Compresses the page that `fill` writes, and gives its length before as well.
+    pub(super) fn compress_what(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(usize, Bytes)> {
+        let mut page = std::mem::take(&mut self.page);
+        page.clear();
+        fill(&mut page);
+        let compressed = self.compress(&page);
+        self.page = page;
+        Ok((self.page.len(), compressed?))
     }
 }
 

@@ -1,17 +1,24 @@
-//! The pages of a [`Name`]: its dictionary and one page of numbers, as the Parquet format describes them under RLE_DICTIONARY. They have no
-//! statistics, since nothing is found by the order of names.
+//! Column chunks that are written page by page from what a column kept, without Arrow between.
 
 use bytes::Bytes;
-use parquet::basic::{Encoding, EncodingMask};
+use parquet::basic::{BoundaryOrder, Encoding, EncodingMask, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::name::Name;
 use super::options::Compressor;
+
+/// A column that keeps its rows until the row group ends.
+pub(super) trait Kept {
+    /// About how many bytes the rows take.
+    fn bytes(&self) -> usize;
+    /// Encodes the first `rows` rows; afterwards the column is empty, and keeps the room they took.
+    fn encode(&mut self, rows: usize, column: &ColumnDescPtr, compressor: &mut Compressor) -> Result<Chunk>;
+}
 
 /// A column chunk that is ready to be copied into a file.
 pub(super) struct Chunk {
@@ -19,181 +26,231 @@ pub(super) struct Chunk {
     pub(super) close: ColumnCloseResult,
 }
 
-/// Encodes the first `rows` rows of a column, which is empty afterwards.
-pub(super) fn encode(name: &mut Name, rows: usize, column: &ColumnDescPtr, compressor: &mut Compressor) -> Result<Chunk> {
-    let numbers = numbers_page(name, rows, column.max_def_level() > 0);
-    let mut sink = TrackedWrite::new(Vec::with_capacity(numbers.len() + name.dictionary.len() + 64));
-    let mut writer = SerializedPageWriter::new(&mut sink);
-    let dictionary = Page::DictionaryPage {
-        buf: compressor.compress(&name.dictionary)?.into(),
-        num_values: name.distinct() as u32,
-        encoding: Encoding::PLAIN,
-        is_sorted: false,
+/// The chunk of a column of `rows` rows, whose pages `fill` writes.
+pub(super) fn chunk(
+    rows: usize,
+    column: &ColumnDescPtr,
+    compressor: &mut Compressor,
+    fill: impl FnOnce(&mut ChunkWriter<'_>) -> Result<()>,
+) -> Result<Chunk> {
+    let mut sink = TrackedWrite::new(compressor.take_room());
+    let mut chunk = ChunkWriter {
+        pages: SerializedPageWriter::new(&mut sink),
+        compressor,
+        encodings: vec![Encoding::RLE],
+        dictionary_at: None,
+        data_at: None,
+        uncompressed: 0,
+        index: OffsetIndexBuilder::new(),
+        bounds: Bounds::default(),
     };
-    let first = writer.write_page(CompressedPage::new(dictionary, name.dictionary.len()))?;
-    let data = Page::DataPage {
-        buf: compressor.compress(&numbers)?.into(),
-        num_values: rows as u32,
-        encoding: Encoding::RLE_DICTIONARY,
-        def_level_encoding: Encoding::RLE,
-        rep_level_encoding: Encoding::RLE,
-        statistics: None,
-    };
-    let second = writer.write_page(CompressedPage::new(data, numbers.len()))?;
-    writer.close()?;
-    name.clear();
-
-    let bytes = Bytes::from(sink.into_inner()?);
-    let encodings = [Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
-    let metadata = ColumnChunkMetaData::builder(column.clone())
+    fill(&mut chunk)?;
+    chunk.pages.close()?;
+    let ChunkWriter {
+        encodings,
+        dictionary_at,
+        data_at,
+        uncompressed,
+        index,
+        bounds,
+        ..
+    } = chunk;
+    let bytes = compressor.give_back(sink.into_inner()?);
+    let mut metadata = ColumnChunkMetaData::builder(column.clone())
         .set_compression(compressor.codec())
         .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
         .set_total_compressed_size(bytes.len() as i64)
-        .set_total_uncompressed_size((first.uncompressed_size + second.uncompressed_size) as i64)
+        .set_total_uncompressed_size(uncompressed as i64)
         .set_num_values(rows as i64)
-        .set_dictionary_page_offset(Some(first.offset as i64))
-        .set_data_page_offset(second.offset as i64)
-        .build()?;
-    let mut pages = OffsetIndexBuilder::new();
-    pages.append_row_count(rows as i64);
-    pages.append_offset_and_size(second.offset as i64, second.compressed_size as i32);
+        .set_dictionary_page_offset(dictionary_at)
+        .set_data_page_offset(data_at.unwrap_or(0));
+    let mut column_index = None;
+    if !bounds.pages.is_empty() {
+        metadata = metadata.set_statistics(bounds.statistics(column.physical_type()));
+        column_index = Some(bounds.index(column.physical_type()).build()?);
+    }
     let close = ColumnCloseResult {
         bytes_written: bytes.len() as u64,
         rows_written: rows as u64,
-        metadata,
+        metadata: metadata.build()?,
         bloom_filter: None,
-        column_index: None,
-        offset_index: Some(pages.build()),
+        column_index,
+        offset_index: Some(index.build()),
     };
     Ok(Chunk { bytes, close })
 }
 
-/// Whether each row has a value, where that is in question, and the numbers of those that have one.
-fn numbers_page(name: &mut Name, rows: usize, nullable: bool) -> Vec<u8> {
-    let width = usize::BITS - name.distinct().saturating_sub(1).leading_zeros();
-    let mut page = Vec::with_capacity(rows / 8 + (name.numbers.len() * width as usize) / 8 + 64);
-    if nullable {
-        page.extend_from_slice(&[0; 4]);
-        name.present.resize(rows.div_ceil(8), 0);
-        match name.numbers.len() {
-            0 => run(&mut page, rows, 0, 1),
-            all if all == rows => run(&mut page, rows, 1, 1),
-            _ => {
-                varint(&mut page, name.present.len() << 1 | 1);
-                page.extend_from_slice(&name.present);
-            }
-        }
-        let length = (page.len() - 4) as u32;
-        page[..4].copy_from_slice(&length.to_le_bytes());
-    }
-    page.push(width as u8);
-    hybrid(&mut page, &name.numbers, width);
-    page
+/// A column chunk that is being written.
+pub(super) struct ChunkWriter<'c> {
+    pages: SerializedPageWriter<'c, Vec<u8>>,
+    compressor: &'c mut Compressor,
+    encodings: Vec<Encoding>,
+    dictionary_at: Option<i64>,
+    data_at: Option<i64>,
+    uncompressed: usize,
+    index: OffsetIndexBuilder,
+    bounds: Bounds,
 }
 
-/// Parquet's hybrid of runs of one number and packed groups of eight.
-fn hybrid(out: &mut Vec<u8>, numbers: &[u32], width: u32) {
-    let (mut packed, mut at) = (0, 0);
-    while let Some(first) = numbers.get(at) {
-        let same = numbers[at..].iter().take_while(|number| *number == first).count();
-        if same >= 8 {
-            pack(out, &numbers[packed..at], width);
-            run(out, same, *first, width);
-            at += same;
-            packed = at;
+impl ChunkWriter<'_> {
+    /// Writes the dictionary, which comes before the pages that use it.
+    pub(super) fn dictionary(&mut self, texts: &[u8], count: usize) -> Result<()> {
+        let page = Page::DictionaryPage {
+            buf: self.compressor.compress(texts)?,
+            num_values: count as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        let written = self.pages.write_page(CompressedPage::new(page, texts.len()))?;
+        self.encodings.push(Encoding::PLAIN);
+        self.dictionary_at = Some(written.offset as i64);
+        self.uncompressed += written.uncompressed_size;
+        Ok(())
+    }
+
+    /// Writes the next `rows` rows as a page of which `fill` gives the levels and values.
+    pub(super) fn data_page(&mut self, encoding: Encoding, rows: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let (length, buf) = self.compressor.compress_what(fill)?;
+        let page = Page::DataPage {
+            buf,
+            num_values: rows as u32,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let written = self.pages.write_page(CompressedPage::new(page, length))?;
+        self.encodings.push(encoding);
+        self.data_at.get_or_insert(written.offset as i64);
+        self.uncompressed += written.uncompressed_size;
+        self.index.append_row_count(rows as i64);
+        self.index
+            .append_offset_and_size(written.offset as i64, written.compressed_size as i32);
+        Ok(())
+    }
+
+    /// Notes the bounds of the page that was written last.
+    pub(super) fn bounds(&mut self, rows: usize, values: &[i64]) {
+        let least = values.iter().copied().min();
+        let bounds = least.zip(values.iter().copied().max());
+        self.bounds.pages.push((bounds, rows - values.len()));
+    }
+}
+
+/// The least and greatest value of each page, where it has a value, and how many rows have none.
+#[derive(Default)]
+struct Bounds {
+    pages: Vec<(Option<(i64, i64)>, usize)>,
+}
+
+impl Bounds {
+    fn statistics(&self, physical: Type) -> Statistics {
+        let bounds = || self.pages.iter().filter_map(|page| page.0);
+        let (least, greatest) = (bounds().map(|b| b.0).min(), bounds().map(|b| b.1).max());
+        let nulls = Some(self.pages.iter().map(|page| page.1 as u64).sum());
+        match physical {
+            Type::INT32 => Statistics::int32(least.map(|v| v as i32), greatest.map(|v| v as i32), None, nulls, false),
+            _ => Statistics::int64(least, greatest, None, nulls, false),
+        }
+    }
+
+    fn index(&self, physical: Type) -> ColumnIndexBuilder {
+        let stored = |value: i64| match physical {
+            Type::INT32 => (value as i32).to_le_bytes().to_vec(),
+            _ => value.to_le_bytes().to_vec(),
+        };
+        let mut index = ColumnIndexBuilder::new(physical);
+        for (bounds, nulls) in &self.pages {
+            let (least, greatest) = bounds.map_or_else(Default::default, |(least, greatest)| (stored(least), stored(greatest)));
+            index.append(bounds.is_none(), least, greatest, *nulls as i64, None);
+        }
+        let bounds = || self.pages.iter().filter_map(|page| page.0);
+        let steps = || bounds().zip(bounds().skip(1));
+        index.set_boundary_order(if steps().all(|(page, next)| page.0 <= next.0 && page.1 <= next.1) {
+            BoundaryOrder::ASCENDING
+        } else if steps().all(|(page, next)| page.0 >= next.0 && page.1 >= next.1) {
+            BoundaryOrder::DESCENDING
         } else {
-            at = numbers.len().min(at + 8);
-        }
+            BoundaryOrder::UNORDERED
+        });
+        index
     }
-    pack(out, &numbers[packed..], width);
-}
-
-fn run(out: &mut Vec<u8>, count: usize, number: u32, width: u32) {
-    varint(out, count << 1);
-    out.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
-}
-
-fn pack(out: &mut Vec<u8>, numbers: &[u32], width: u32) {
-    if numbers.is_empty() {
-        return;
-    }
-    varint(out, numbers.len().div_ceil(8) << 1 | 1);
-    for group in numbers.chunks(8) {
-        let (mut bits, mut held) = (0_u64, 0);
-        for place in 0..8 {
-            bits |= u64::from(group.get(place).copied().unwrap_or(0)) << held;
-            held += width;
-            while held >= 8 {
-                out.push(bits as u8);
-                bits >>= 8;
-                held -= 8;
-            }
-        }
-    }
-}
-
-fn varint(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use std::sync::Arc;
 
     use arrow::array::cast::AsArray;
-    use arrow::datatypes::{Field, Schema};
-    use parquet::arrow::ArrowSchemaConverter;
+    use arrow::array::{Array, ArrayRef, RecordBatch};
+    use arrow::compute::concat_batches;
+    use arrow::datatypes::{Field, Int32Type, Int64Type, Schema};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use proptest::prelude::*;
 
     use super::super::Compression;
-    use super::super::column::Column;
+    use super::super::column::{Column, Id, Name, PackedInt, PackedLong, PackedMoment};
     use super::*;
+    use tidegauge_aggregate::time::EventTime;
 
-    /// The column as a reader finds it in a file of its own.
-    fn read_back(values: &[Option<String>], nullable: bool, compression: Compression, batch: usize) -> Vec<Option<String>> {
-        let mut name = Name::empty();
+    /// The column as a reader finds it in a file of its own, where `set` sets the value of a row.
+    fn read_back<C: Column, V>(
+        values: &[V],
+        set: impl Fn(&mut C, usize, &V),
+        nullable: bool,
+        compression: Compression,
+        batch: usize,
+    ) -> ArrayRef {
+        let mut column = C::empty();
         let mut compressor = Compressor::new(compression).unwrap();
-        let schema = Schema::new(vec![Field::new("name", Name::data_type(), nullable)]);
-        let schema = ArrowSchemaConverter::new().convert(&schema).unwrap();
-        let properties = Arc::new(WriterProperties::builder().build());
-        let mut file = SerializedFileWriter::new(Vec::new(), schema.root_schema_ptr(), properties).unwrap();
+        let schema = Schema::new(vec![Field::new("column", C::data_type(), nullable)]);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).unwrap();
+        let mut properties = WriterProperties::builder().build();
+        add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
+        let mut file = SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::new(properties)).unwrap();
         // Twice, since the second row group starts from what the first left.
         for _ in 0..2 {
             for rows in values.chunks(batch) {
                 for (row, value) in rows.iter().enumerate() {
-                    name.set(row, value.as_deref());
+                    set(&mut column, row, value);
                 }
-                assert!(name.finish(rows.len()).unwrap().is_none());
+                assert!(column.finish(rows.len()).unwrap().is_none());
             }
-            let chunk = encode(&mut name, values.len(), &schema.column(0), &mut compressor).unwrap();
+            let kept = column.kept().unwrap();
+            let chunk = kept.encode(values.len(), &parquet.column(0), &mut compressor).unwrap();
             let mut group = file.next_row_group().unwrap();
             group.append_column(&chunk.bytes, chunk.close).unwrap();
             group.close().unwrap();
         }
         let bytes = Bytes::from(file.into_inner().unwrap());
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
-        let mut found = Vec::new();
-        for batch in reader {
-            found.extend(
-                batch
-                    .unwrap()
-                    .column(0)
-                    .as_string::<i32>()
-                    .iter()
-                    .map(|value| value.map(str::to_owned)),
-            );
-        }
-        assert_eq!(found.split_off(values.len()), found);
-        found
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let schema = Arc::clone(reader.schema());
+        let batches: Vec<RecordBatch> = reader.with_batch_size(1_000).build().unwrap().map(Result::unwrap).collect();
+        let found = concat_batches(&schema, &batches).unwrap();
+        let (first, second) = (
+            found.column(0).slice(0, values.len()),
+            found.column(0).slice(values.len(), values.len()),
+        );
+        assert_eq!(&first, &second);
+        first
+    }
+
+    fn read_texts<C: Column>(
+        values: &[Option<String>],
+        set: impl Fn(&mut C, usize, Option<&str>),
+        nullable: bool,
+        compression: Compression,
+        batch: usize,
+    ) -> Vec<Option<String>> {
+        let set = |column: &mut C, row: usize, value: &Option<String>| set(column, row, value.as_deref());
+        let found = read_back(values, set, nullable, compression, batch);
+        found.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect()
     }
 
     fn compressions() -> impl Strategy<Value = Compression> {
@@ -202,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_come_back_as_they_were_set(
+        fn texts_come_back_as_they_were_set(
             distinct in 1_usize..700,
             picks in prop::collection::vec((any::<prop::sample::Index>(), 1_usize..20, 0_u8..4), 1..300),
             compression in compressions(),
@@ -214,10 +271,34 @@ mod tests {
                 .iter()
                 .flat_map(|(name, times, kind)| std::iter::repeat_n((*kind > 0).then(|| name.get(&names).clone()), *times))
                 .collect();
-            prop_assert_eq!(&read_back(&values, true, compression, batch), &values);
-            let filled: Vec<Option<String>> = values.into_iter().map(|value| Some(value.unwrap_or_default())).collect();
-            prop_assert_eq!(&read_back(&filled, false, compression, batch), &filled);
-            prop_assert_eq!(&read_back(&filled, true, compression, batch), &filled);
+            let filled: Vec<Option<String>> = values.iter().map(|value| Some(value.clone().unwrap_or_default())).collect();
+            for (values, nullable) in [(&values, true), (&filled, false), (&filled, true)] {
+                prop_assert_eq!(&read_texts(values, |column: &mut Name, row, text| column.set(row, text), nullable, compression, batch), values);
+                prop_assert_eq!(&read_texts(values, |column: &mut Id, row, text| column.set(row, text), nullable, compression, batch), values);
+            }
+        }
+
+        #[test]
+        fn integers_come_back_as_they_were_set(
+            runs in prop::collection::vec((any::<i64>(), 0_u32..64, 1_usize..400, 0_u8..4), 1..40),
+            compression in compressions(),
+            batch in 1_usize..5_000,
+        ) {
+            // Of every width: constant, growing and wild.
+            let values: Vec<Option<i64>> = runs
+                .iter()
+                .flat_map(|&(start, narrower, times, kind)| (0..times as i64).map(move |n| match kind {
+                    0 => None,
+                    1 => Some(start >> narrower),
+                    2 => Some((start >> narrower).wrapping_add(n * n)),
+                    _ => Some(start.wrapping_mul(n * 2 + 1) >> narrower),
+                }))
+                .collect();
+            let found = read_back(&values, |column: &mut PackedLong, row, value| column.set(row, *value), true, compression, batch);
+            prop_assert_eq!(found.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), values.clone());
+            let narrow: Vec<i32> = values.iter().map(|value| value.unwrap_or_default() as i32).collect();
+            let found = read_back(&narrow, |column: &mut PackedInt, row, value| column.set(row, *value), false, compression, batch);
+            prop_assert_eq!(found.as_primitive::<Int32Type>().values().to_vec(), narrow);
         }
     }
 
@@ -225,7 +306,53 @@ mod tests {
     fn a_column_without_values_comes_back_empty() {
         let values = vec![None; 100];
         for compression in [Compression::Zstd(3), Compression::Snappy, Compression::Lz4, Compression::None] {
-            assert_eq!(read_back(&values, true, compression, 64), values);
+            assert_eq!(
+                read_texts(&values, |column: &mut Name, row, text| column.set(row, text), true, compression, 64),
+                values
+            );
+            assert_eq!(
+                read_texts(&values, |column: &mut Id, row, text| column.set(row, text), true, compression, 64),
+                values
+            );
+            let found = read_back(
+                &[None; 100],
+                |column: &mut PackedLong, row, value| column.set(row, *value),
+                true,
+                compression,
+                64,
+            );
+            assert_eq!(found.null_count(), 100);
         }
+    }
+
+    #[test]
+    fn integers_have_the_bounds_of_each_page() {
+        let mut column = PackedMoment::empty();
+        let rows = 40_000;
+        for row in (0..rows).filter(|row| !(16_384..32_768).contains(row) && row % 2 == 0) {
+            column.set(row, EventTime(row as i64));
+        }
+        assert!(column.finish(rows).unwrap().is_none());
+        let schema = Schema::new(vec![Field::new("time", PackedMoment::data_type(), true)]);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).unwrap();
+        let mut compressor = Compressor::new(Compression::Zstd(1)).unwrap();
+        let close = column.encode(rows, &parquet.column(0), &mut compressor).unwrap().close;
+        let Some(Statistics::Int64(whole)) = close.metadata.statistics() else {
+            panic!()
+        };
+        assert_eq!((whole.min_opt(), whole.max_opt()), (Some(&0), Some(&39_998_000)));
+        assert_eq!(whole.null_count_opt(), Some(28_192));
+        let Some(ColumnIndexMetaData::INT64(index)) = close.column_index else {
+            panic!()
+        };
+        assert_eq!(index.min_values_iter().collect::<Vec<_>>(), [Some(&0), None, Some(&32_768_000)]);
+        assert_eq!(
+            index.max_values_iter().collect::<Vec<_>>(),
+            [Some(&16_382_000), None, Some(&39_998_000)]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|page| index.null_count(page)),
+            [Some(8_192), Some(16_384), Some(3_616)]
+        );
     }
 }

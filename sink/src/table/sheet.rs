@@ -158,8 +158,8 @@ impl<C: Columns> Open<C> {
             none => none.insert(encoder.start()?),
         };
         encoder.write(group, rows, &arrays)?;
-        let names: usize = self.columns.names().iter().flatten().map(|name| name.bytes()).sum();
-        self.held = group.bytes() + names;
+        let kept: usize = self.columns.kept().iter().flatten().map(|column| column.bytes()).sum();
+        self.held = group.bytes() + kept;
         Ok(())
     }
 
@@ -173,6 +173,6 @@ impl<C: Columns> Open<C> {
             Some(group) => group,
             None => encoder.start()?,
         };
-        encoder.finish(group, self.hour, self.columns.names())
+        encoder.finish(group, self.hour, self.columns.kept())
     }
 }

@@ -279,6 +279,11 @@ impl Single {
         self.engine.committer.merger().map_or(0, Merger::approximate_bytes) + self.engine.uncommitted.approximate_bytes()
     }
 
+    /// Contributions that came too late to correct anything.
+    pub(super) fn beyond_horizon(&self) -> u64 {
+        self.engine.committer.merger().map_or(0, Merger::beyond_horizon)
+    }
+
     /// Attempts, tickets, journeys and event ids that are held.
     pub(super) fn trackers(&self) -> usize {
         self.engine.lanes.values().flat_map(|lane| lane.tracked).sum()

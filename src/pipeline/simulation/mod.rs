@@ -47,6 +47,7 @@ fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
 fn undisturbed(seed: u64) -> check::Tables {
     in_virtual_time(async {
         let world = World::with(Setup::small(seed), false);
+        world.calm();
         instance::close(&world).await;
         check::tables(&world)
     })

@@ -10,7 +10,6 @@ use super::setup::Setup;
 use super::world::World;
 use super::{check, in_virtual_time, instance};
 
-const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 
 /// How much there was of everything at one moment.
@@ -46,6 +45,7 @@ fn a_month_of_changing_traffic_leaves_everything_bounded_and_a_backfill_of_it_gi
             process.run_for(Duration::from_secs(6 * 3_600)).await;
             sizes.push(size(&world, &process));
         }
+        println!("beyond the horizon: {}", process.beyond_horizon());
         process.close().await;
         let chain: Vec<Entry> = world
             .entries
@@ -100,5 +100,5 @@ fn a_month_of_changing_traffic_leaves_everything_bounded_and_a_backfill_of_it_gi
         publication.revisions.iter().any(|revision| revision.end < watermark - 18 * HOUR)
     });
     assert!(late, "nothing that was published most of a day before was corrected");
-    println!("{} entries over {} days", chain.len(), (chain.len() as i64 * HOUR / 2) / DAY);
+    println!("{} entries in a month", chain.len());
 }

@@ -89,6 +89,19 @@ fn add(records: &mut Records, record: &GeneratedRecord, at: i64) {
     });
 }
 
+/// The start of an attempt that never ends.
+fn left_open(n: u32, time: i64) -> Arrival {
+    let value = format!(
+        r#"{{"type":"task_started","time":{time},"user_id":"quiet-{n}","product":"shop","task":"checkout","attempt_id":"quiet-{n}"}}"#
+    );
+    Arrival {
+        at: time,
+        timestamp: time,
+        key: format!("quiet-{n}").into_bytes(),
+        value: Some(value.into_bytes()),
+    }
+}
+
 impl Setup {
     /// An hour and a half of little traffic, another for each seed.
     pub(super) fn small(seed: u64) -> Setup {
@@ -146,26 +159,30 @@ impl Setup {
         }
     }
 
-    /// A month: a day of all traffic, one of a tenth of it, one of bursts, and again. On the twelfth day one partition is silent for twenty hours, with
+    /// A month: a day of all traffic, one of a tenth of it, one of bursts, and again. From the evening of the thirteenth day one partition is silent for twenty hours, with
     /// attempts open.
     pub(super) fn month() -> Setup {
         let options = Options {
             seed: 11,
-            rate: 0.008,
+            rate: 0.02,
             users: 60,
             partitions: 2,
             bad: 0.01,
             ..Options::default()
         };
         let start = options.start;
-        let silence = start + 12 * DAY + HOUR..start + 12 * DAY + 21 * HOUR;
+        let silence = start + 12 * DAY + 18 * HOUR..start + 13 * DAY + 14 * HOUR;
         let mut generator = Generator::new(&options).unwrap();
         let mut records = empty(options.partitions);
         let mut random = Random(7);
         let mut time = start;
+        let mut open = (0..5).map(|n| left_open(n, silence.start - 1_000));
         while time < start + 30 * DAY {
             let record = generator.draw();
             time = record.timestamp.max(time);
+            if time >= silence.start {
+                records.entry(PartitionRef::new(TELEMETRY, 0)).or_default().extend(&mut open);
+            }
             let kept = match (time - start) / DAY % 3 {
                 0 => true,
                 1 => random.chance(10),
@@ -179,6 +196,8 @@ impl Setup {
         let mut groupings = Spec::default_groupings();
         groupings.truncate(3);
         let spec = Spec {
+            // Little traffic leaves a partition without a record for more than a day.
+            revision_horizon: 4 * DAY,
             windows: vec![window("1h", HOUR, HOUR, &[0, 1]), window("24h", DAY, 6 * HOUR, &[0, 2])],
             spike: None,
             journeys: vec![buy()],

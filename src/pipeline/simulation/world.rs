@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) end: i64,
     pub(super) commit_interval: Duration,
     disturbed: AtomicBool,
+    /// All records have arrived, whatever the time.
+    arrived: AtomicBool,
     pub(super) random: Mutex<Random>,
     /// Every entry of the log that was ever created, in order of creation.
     pub(super) entries: Mutex<Vec<Vec<u8>>>,
@@ -59,6 +61,7 @@ impl World {
             end,
             commit_interval,
             disturbed: AtomicBool::new(disturbed),
+            arrived: AtomicBool::new(false),
             random: Mutex::new(Random(seed ^ 0xFA017)),
             entries: Mutex::default(),
             records: Arc::new(records),
@@ -83,6 +86,7 @@ impl World {
     /// From now on nothing goes wrong, and all records have arrived.
     pub(super) fn calm(&self) {
         self.disturbed.store(false, Ordering::Relaxed);
+        self.arrived.store(true, Ordering::Relaxed);
         self.group.lock().unwrap().clear();
         simulated::set(Some(self.now().max(self.end)));
     }
@@ -156,10 +160,10 @@ impl World {
             partition: partition.clone(),
             records: Arc::clone(&self.records),
             position: offset,
-            arrived: if self.is_disturbed() {
-                self.start
-            } else {
+            arrived: if self.arrived.load(Ordering::Relaxed) {
                 (self.start.0, i64::MAX / 2)
+            } else {
+                self.start
             },
         })
     }
