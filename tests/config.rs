@@ -13,6 +13,7 @@ use tidegauge_aggregate::spec::{Spec, Spike};
 use tidegauge_aggregate::time::EventTime;
 
 const SECRET: &str = "hunter2-3f9a";
+const SEEDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ingest/fuzz/seeds/config");
 const REQUIRED: &str = "kafka.brokers = \"b:9092\"\noutput.url = \"file:///data\"\n";
 
 fn nothing() -> FixedEnvironment {
@@ -366,6 +367,20 @@ proptest! {
         "2026-01-01", "dimensions", "\"product\"", "metric", "at_least", "\u{feff}", "é", "\"\"\"", "#",
     ][..]), 0..60)) {
         let _ = replay(&words.concat());
+    }
+
+    #[test]
+    fn no_change_of_a_whole_file_makes_it_panic(
+        seed in prop::sample::select(&["every-key.toml", "tour.toml", "wrong.toml"][..]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..30, "[\\[\\]{}=\"'.,#0-9a-z\n-]{0,6}"), 1..4),
+    ) {
+        let mut text: Vec<char> = std::fs::read_to_string(Path::new(SEEDS).join(seed)).unwrap().chars().collect();
+        for (at, length, put) in changes {
+            let at = at.index(text.len() + 1);
+            let end = text.len().min(at + length);
+            text.splice(at..end, put.chars());
+        }
+        let _ = replay(&text.into_iter().collect::<String>());
     }
 
     #[test]

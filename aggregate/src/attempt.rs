@@ -242,7 +242,11 @@ impl Attempts {
             if state.phase == Phase::Open {
                 tuples.hold(held);
             }
-            if state.id.len() > 255 {
+            if state.id.len() > 255
+                || !state.at.is_moderate()
+                || !state.at.plus(timeout).is_moderate()
+                || attempts.table.find(state.id.as_bytes()).is_some()
+            {
                 return None;
             }
             attempts.add(&state.id, &state.user, state.at, held, state.errors, state.phase, timeout);

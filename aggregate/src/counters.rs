@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::MOST_COUNTED;
 use crate::record::RejectReason;
 
 /// Cumulative counters of one partition. They are part of every commit, so that they tell of the output and not of a process.
@@ -63,6 +64,12 @@ impl Counters {
             *own = own.saturating_sub(before);
         }
         difference
+    }
+
+    /// Whether records were counted to make it, as far as can be told of one that was read.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut counted = self.fields().into_iter().map(|(_, n)| n).chain(self.rejected);
+        counted.all(|n| n <= MOST_COUNTED)
     }
 
     /// Name and value of every counter but the rejects.

@@ -121,17 +121,23 @@ impl EventIds {
         EventIdsState(self.buckets.iter().flat_map(|(_, bucket)| bucket).filter_map(whole).collect())
     }
 
-    pub(crate) fn restore(state: &EventIdsState) -> EventIds {
+    /// The memory that a state was made of; `None` where it was made otherwise.
+    pub(crate) fn restore(state: &EventIdsState) -> Option<EventIds> {
         let mut ids = EventIds::default();
+        if !state.0.is_sorted_by_key(|(_, time)| time >> BUCKET_BITS) {
+            return None;
+        }
         for (id, time) in &state.0 {
             ids.admit(*id, EventTime(*time), EventTime::MAX, usize::MAX);
         }
-        ids
+        Some(ids)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::HashMap;
 
     use proptest::prelude::*;
@@ -173,7 +179,7 @@ mod tests {
                 let bound = EventTime(watermark - 3_000);
                 let new = map.get(&id).is_none_or(|known| *known < bound.0);
                 if n % 50 == 49 {
-                    ids = EventIds::restore(&ids.state());
+                    ids = EventIds::restore(&ids.state()).unwrap();
                 }
                 prop_assert_eq!(ids.admit(id, EventTime(time), bound, usize::MAX), new);
                 if new {

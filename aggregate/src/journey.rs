@@ -174,10 +174,18 @@ impl Journeys {
     ) -> Option<Journeys> {
         let mut restored = Journeys::default();
         for state in states {
-            let within = journeys.get(state.journey as usize)?.within;
+            let journey = journeys.get(state.journey as usize)?;
+            let open = (1..journey.steps.len()).contains(&usize::from(state.reached));
             let id = tuple(state.tuple)?;
             tuples.hold(id);
             let key = [&state.journey.to_le_bytes(), state.user.as_bytes()].concat().into_boxed_slice();
+            if !open
+                || !state.started.is_moderate()
+                || !state.started.plus(journey.within).is_moderate()
+                || restored.table.find(&key).is_some()
+            {
+                return None;
+            }
             let run = Run {
                 key,
                 started: state.started,
@@ -186,7 +194,7 @@ impl Journeys {
                 reached: state.reached,
             };
             let slot = restored.table.insert(run);
-            restored.timers.set(state.started.plus(within), slot);
+            restored.timers.set(state.started.plus(journey.within), slot);
         }
         Some(restored)
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cold::{ColdKey, ColdSet};
 pub use crate::live::live_rows;
+use crate::measure::MOST_COUNTED;
 use crate::pane::PaneStore;
 use crate::plan::Plan;
 use crate::revision::{Memo, Revisions, RowKey, RowKeyState, Touched, invalidate, position_rows, touched};
@@ -83,7 +84,10 @@ impl Merger {
     /// Goes on from a checkpoint of the same specification; `None` if it is of another.
     #[must_use]
     pub fn restore(plan: Arc<Plan>, state: MergerState<'_>) -> Option<Merger> {
-        let fits = state.published.len() == plan.spec.windows.len() && state.committed.fits(&plan) && state.pending.fits(&plan);
+        let fits = state.published.len() == plan.spec.windows.len()
+            && state.committed.fits(&plan)
+            && state.pending.fits(&plan)
+            && state.beyond_horizon <= MOST_COUNTED;
         if !fits {
             return None;
         }
@@ -100,6 +104,12 @@ impl Merger {
             beyond_horizon: state.beyond_horizon,
             ..Merger::new(plan)
         })
+    }
+
+    /// The plan it computes under.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// What a checkpoint has to keep, besides what [`Merger::cold`] names.

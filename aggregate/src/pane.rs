@@ -35,6 +35,10 @@ impl GroupState {
         self.sessions.merge(&other.sessions);
     }
 
+    fn fits(&self, plan: &Plan, k: usize) -> bool {
+        self.tally.fits(&plan.layout) && self.users.fits(k) && self.sessions.fits(k)
+    }
+
     fn approximate_bytes(&self) -> u64 {
         let ids = (self.users.len() + self.sessions.len()) as u64;
         size_of::<GroupState>() as u64 + self.tally.approximate_bytes() + ids * BYTES_AN_ID
@@ -76,6 +80,16 @@ impl Groups {
     fn approximate_bytes(&self) -> u64 {
         let states = self.kept.values().chain(self.other.as_deref());
         states.map(|s| s.approximate_bytes() + BYTES_A_KEY).sum()
+    }
+
+    fn fits(&self, plan: &Plan, grouping: usize) -> bool {
+        let dimensions = plan.spec.groupings.get(grouping).map_or(0, |g| g.dimensions.len());
+        let k = plan.sketch_size(grouping);
+        let named =
+            |(hash, key): &(u64, GroupKey)| key.len() == dimensions && *hash == group_hash(key) && self.cut.is_none_or(|cut| *hash < cut);
+        self.kept.len() <= plan.spec.max_groups
+            && self.kept.keys().all(named)
+            && self.kept.values().chain(self.other.as_deref()).all(|state| state.fits(plan, k))
     }
 
     fn merge_other(&mut self, state: &GroupState) {
@@ -151,6 +165,11 @@ impl Pane {
         }
     }
 
+    fn fits(&self, plan: &Plan) -> bool {
+        self.groupings.len() == plan.spec.groupings.len()
+            && self.groupings.iter().enumerate().all(|(place, groups)| groups.fits(plan, place))
+    }
+
     pub(crate) fn merge(&mut self, other: &Pane, max_groups: usize) {
         if self.groupings.len() < other.groupings.len() {
             self.groupings.resize_with(other.groupings.len(), Groups::default);
@@ -208,14 +227,15 @@ impl PaneStore {
         self.levels.iter().flat_map(BTreeMap::values).flat_map(|p| &p.groupings)
     }
 
-    /// Whether it was made under this plan, as far as its shape shows.
+    /// Whether it was made under this plan, as far as can be told of one that was read. Only such a store may be merged and evaluated.
     #[must_use]
     pub fn fits(&self, plan: &Plan) -> bool {
-        let states = |g: &Groups| g.kept.values().chain(g.other.as_deref()).all(|s| s.tally.fits(&plan.layout));
-        let panes = self.levels.iter().flat_map(BTreeMap::values);
         self.levels.len() == plan.levels.len()
-            && panes.clone().all(|p| p.groupings.len() == plan.spec.groupings.len())
-            && self.all_groups().all(states)
+            && self.levels.iter().zip(&plan.levels).all(|(panes, level)| {
+                panes
+                    .iter()
+                    .all(|(start, pane)| start.is_moderate() && start.floor_to(level.slide) == *start && pane.fits(plan))
+            })
     }
 
     /// Merges a store that is no longer needed by itself; what this one lacks is moved instead of copied.

@@ -170,7 +170,7 @@ impl Revisions {
 
     fn next(&mut self, key: &RowKey, published: bool) -> u32 {
         let revision = match self.counts.get(key) {
-            Some(revision) => revision + 1,
+            Some(revision) => revision.saturating_add(1),
             None => u32::from(published),
         };
         self.counts.insert(key.clone(), revision);

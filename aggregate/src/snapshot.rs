@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::attempt::{AttemptState, Attempts};
 use crate::counters::Counters;
 use crate::dedup::{EventIds, EventIdsState};
+use crate::event::MAX_DIMENSION_BYTES;
 use crate::journey::{Journeys, RunState};
 use crate::partition::PartitionState;
 use crate::plan::Plan;
@@ -42,6 +43,9 @@ pub enum RestoreError {
     /// It names a tuple or a journey that it does not hold.
     #[error("the snapshot refers to something that it does not hold, or was taken under another specification")]
     Dangling,
+    /// It holds what no partition comes to hold.
+    #[error("the snapshot holds values that no partition has")]
+    Unsound,
 }
 
 impl PartitionState {
@@ -83,6 +87,13 @@ impl PartitionState {
     /// # Errors
     /// When the snapshot is not of this plan.
     pub fn restore(plan: Arc<Plan>, snapshot: &PartitionSnapshot) -> Result<PartitionState, RestoreError> {
+        let texts = |t: &TupleState| {
+            let texts = t.common.iter().chain(&t.attributes).chain([&t.task, &t.touchpoint]);
+            texts.flatten().all(|text| text.len() <= MAX_DIMENSION_BYTES)
+        };
+        if !snapshot.counters.is_sound() || !snapshot.tuples.iter().all(texts) {
+            return Err(RestoreError::Unsound);
+        }
         let mut state = PartitionState::new(Arc::clone(&plan));
         let mut ids = Vec::with_capacity(snapshot.tuples.len());
         for tuple in &snapshot.tuples {
@@ -108,7 +119,7 @@ impl PartitionState {
         let spec = &plan.spec;
         state.watermark = snapshot.watermark;
         state.counters = snapshot.counters.clone();
-        state.ids = EventIds::restore(&snapshot.ids);
+        state.ids = EventIds::restore(&snapshot.ids).ok_or(RestoreError::Unsound)?;
         state.ids.forgotten = snapshot.counters.forgotten_event_ids;
         let (tuples, dangling) = (&mut state.tuples, RestoreError::Dangling);
         state.attempts = Attempts::restore(&snapshot.attempts, tuples, spec.attempt_timeout, tuple).ok_or(dangling)?;

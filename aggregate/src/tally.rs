@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Amount;
 use crate::fact::Fact;
 use crate::layout::Layout;
-use crate::measure::{Histogram, LogMoment, Moment, Money, Unit};
+use crate::measure::{Histogram, LogMoment, MOST_COUNTED, Moment, Money, Unit};
 
 /// The additive measures of one group: all but the distinct counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,10 +34,15 @@ impl Tally {
     /// Whether the measures are laid out as `layout` says; false for state of another specification.
     #[must_use]
     pub fn fits(&self, layout: &Layout) -> bool {
+        let moments = self.moments.iter().map(|m| m.n).chain(self.logs.iter().map(|l| l.n));
+        let mut counted = std::iter::once(self.facts).chain(self.counts.iter().copied()).chain(moments);
         self.counts.len() == layout.counts
             && self.moments.len() == layout.moments
             && self.logs.len() == layout.logs
             && self.histograms.len() == layout.histograms
+            && counted.all(|n| n <= MOST_COUNTED)
+            && self.histograms.iter().all(Histogram::is_sound)
+            && self.money.is_sound()
     }
 
     /// An estimate of the memory that the measures take.

@@ -207,6 +207,10 @@ impl Tickets {
                 }
                 None => None,
             };
+            let moderate = state.last.is_moderate() && opened.is_none_or(|(at, _)| at.is_moderate());
+            if !moderate || tickets.table.find(state.id.as_bytes()).is_some() {
+                return None;
+            }
             let ticket = Ticket {
                 id: state.id.as_bytes().into(),
                 opened,

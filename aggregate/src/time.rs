@@ -30,6 +30,11 @@ impl EventTime {
         }
     }
 
+    /// Whether it is so far from the ends of the range that differences of two such times, and sums with spans, stay within it.
+    pub(crate) fn is_moderate(self) -> bool {
+        self.0.unsigned_abs() <= 1 << 60
+    }
+
     /// Start of the aligned interval of length `size` that holds this time.
     #[must_use]
     pub fn floor_to(self, size: Millis) -> EventTime {

@@ -75,6 +75,19 @@ async fn a_missing_entry_in_the_middle_is_named() {
 }
 
 #[tokio::test]
+async fn an_output_whose_log_is_gone_is_not_begun_anew() {
+    let store = three_commits().await;
+    for path in store.files().into_keys().filter(|path| path.starts_with(paths::LOG)) {
+        store.delete(&path).await.unwrap();
+    }
+    let error = open(&store).await.unwrap_err();
+    assert!(
+        matches!(&error, LogError::Broken { path, .. } if path.starts_with(paths::DELTA)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn an_entry_of_another_log_does_not_continue_this_one() {
     let (store, other) = (three_commits().await, three_commits().await);
     let path = paths::entry(2);

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use support::{HOUR, Random, Step, history, spec};
 use tidegauge_aggregate::merger::Merger;
 use tidegauge_sink::log::{Genesis, Options, Recovered};
-use tidegauge_sink::store::MemoryStore;
+use tidegauge_sink::store::{MemoryStore, Store};
 
 use super::super::recover;
 use super::*;
@@ -102,4 +102,67 @@ async fn checkpoints_cold_panes_and_restarts_change_no_publication() {
         seen.corrections > 100 && seen.cold > 10 && seen.removed > 5 && seen.replayed > 0,
         "{seen:?}"
     );
+}
+
+/// Everything that may happen to a part with cold panes; `other` is what another part holds.
+fn damaged(whole: &[u8], other: &[u8]) -> Vec<Option<Vec<u8>>> {
+    let cut = |length: usize| Some(whole[..length].to_vec());
+    let flipped = |at: usize| {
+        let mut bytes = whole.to_vec();
+        bytes[at] ^= 1;
+        Some(bytes)
+    };
+    let last = whole.len() - 1;
+    vec![
+        None,
+        Some(other.to_vec()),
+        cut(0),
+        cut(whole.len() / 2),
+        cut(last),
+        flipped(0),
+        flipped(20),
+        flipped(whole.len() / 2),
+        flipped(last),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_part_with_cold_panes_is_named_and_never_merged() {
+    let plan = Arc::new(Plan::new(spec(3 * HOUR, 4, 65_536)));
+    let mut looked_at = 0;
+    for seed in 0..6 {
+        let store = MemoryStore::new();
+        let mut committer = start(&store, &plan).await;
+        for step in history(&plan, &mut Random(seed)) {
+            match step {
+                Step::Apply(delta) => {
+                    let (_, recovered) = open(&store, &plan).await;
+                    let mut merger = recover::merger(&plan, &store, &recovered).await.unwrap();
+                    let files = store.files();
+                    if let Some(key) = merger.cold_needed(&delta).first() {
+                        let blob = recovered.blobs.iter().find(|blob| blob.name == recover::cold_name(*key)).unwrap();
+                        let path = &blob.file.path;
+                        let other = recovered.blobs.iter().find(|other| other.name != blob.name).unwrap();
+                        for damaged in damaged(&files[path], &files[&other.file.path]) {
+                            match damaged {
+                                Some(bytes) => store.overwrite(path, bytes),
+                                None => store.delete(path).await.unwrap(),
+                            }
+                            let error = recover::load_cold(&mut merger, &store, &recovered.blobs, &delta).await.unwrap_err();
+                            assert!(PipelineError::from(error).message.contains(path));
+                            store.overwrite(path, files[path].clone());
+                            looked_at += 1;
+                        }
+                        assert!(merger.cold_needed(&delta).contains(key), "it was given back");
+                    }
+                    committer.commit(Drained::default(), &delta, Kind::Commit).await.unwrap();
+                }
+                Step::Publish(watermark) => {
+                    committer.publish(watermark).await.unwrap();
+                    committer.checkpoint().await.unwrap();
+                }
+            }
+        }
+    }
+    assert!(looked_at >= 9, "no delta needed cold panes");
 }

@@ -12,7 +12,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::snapshot::PartitionSnapshot;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::source::PartitionRef;
-use tidegauge_sink::log::{BlobKind, BlobRef, FileRef, LastRecord, LogError, LogState, Position, Recovered, load};
+use tidegauge_sink::log::{BlobKind, BlobRef, FileRef, LastRecord, LogError, LogState, Position, Recovered, blob, load};
 use tidegauge_sink::store::{Store, StoreError};
 
 use super::PipelineError;
@@ -28,9 +28,6 @@ pub(crate) const MERGER_BLOB: &str = "merger";
 pub(crate) fn cold_name(key: ColdKey) -> String {
     format!("panes/{}/{}", key.level, key.hour.0)
 }
-
-/// Bound on one decompressed state file.
-const MAX_STATE_BYTES: u64 = 16 << 30;
 
 fn damaged(path: &str, why: impl std::fmt::Display) -> PipelineError {
     PipelineError {
@@ -54,8 +51,18 @@ pub(crate) fn from_log(watermark: Option<i64>) -> EventTime {
 
 /// Reads a state file that an entry or a checkpoint names.
 pub(crate) async fn read_state<T: DeserializeOwned>(store: &dyn Store, file: &FileRef, kind: BlobKind) -> Result<T, LoadError> {
-    let bytes = load(store, file, kind, MAX_STATE_BYTES).await?;
+    let bytes = load(store, file, kind, blob::MAX_PAYLOAD).await?;
     postcard::from_bytes(&bytes).map_err(|e| LoadError::Damaged(damaged(&file.path, e)))
+}
+
+/// Reads panes that an entry or a checkpoint names.
+pub(crate) async fn read_panes(plan: &Plan, store: &dyn Store, file: &FileRef, kind: BlobKind) -> Result<PaneStore, LoadError> {
+    let panes: PaneStore = read_state(store, file, kind).await?;
+    if panes.is_empty() || panes.fits(plan) {
+        Ok(panes)
+    } else {
+        Err(damaged(&file.path, "its panes are of another specification").into())
+    }
 }
 
 /// Whether a file that is named does not exist.
@@ -94,7 +101,7 @@ async fn apply(
     through: u64,
 ) -> Result<(), LoadError> {
     while let Some((_, file)) = waiting.pop_front_if(|(seq, _)| *seq <= through) {
-        let delta: PaneStore = read_state(store, file, BlobKind::Delta).await?;
+        let delta = read_panes(merger.plan(), store, file, BlobKind::Delta).await?;
         load_cold(merger, store, &recovered.blobs, &delta).await?;
         merger.apply(&delta);
     }
@@ -114,7 +121,7 @@ pub(crate) async fn load_cold(merger: &mut Merger, store: &dyn Store, blobs: &[B
                 usage: false, again: false,
             })
         })?;
-        merger.give_back(key, read_state(store, &blob.file, BlobKind::State).await?);
+        merger.give_back(key, read_panes(merger.plan(), store, &blob.file, BlobKind::State).await?);
     }
     Ok(())
 }

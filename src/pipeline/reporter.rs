@@ -73,12 +73,22 @@ impl Committer {
         self.reporter.as_ref().map(|reporter| &reporter.merger)
     }
 
+    /// What was committed in a later epoch was made under another specification.
+    fn check_epoch(&self) -> Result<(), CommitError> {
+        let (ours, newest) = (self.log.epoch(), self.log.state().epoch);
+        if newest > ours {
+            return Err(CommitError::NewerEpoch { ours, newest });
+        }
+        Ok(())
+    }
+
     /// Makes the merger from the log, however long the store fails meanwhile.
     async fn begin_again(&mut self) -> Result<(), PipelineError> {
         let mut pause = FIRST_PAUSE;
         let mut read_at = None;
         loop {
             let error = match self.log.recover().await {
+                Ok(_) if self.check_epoch().is_err() => return Ok(self.check_epoch()?),
                 Ok(recovered) => match recover::merger(&self.plan, self.log.store(), &recovered).await {
                     Ok(merger) => {
                         let all_idle_since = self.reporter.take().and_then(|reporter| reporter.all_idle_since);
@@ -114,6 +124,7 @@ impl Committer {
         if self.reporter.is_none() {
             return Ok(());
         }
+        self.check_epoch()?;
         // Another reporter's publication, and a checkpoint over what was not read, are nothing to go on from.
         let Some(others) = others.filter(|others| others.iter().all(|entry| entry.publication.is_none())) else {
             return self.begin_again().await;
@@ -136,7 +147,7 @@ impl Committer {
         let Some(file) = &entry.delta else { return Ok(None) };
         let mut pause = FIRST_PAUSE;
         loop {
-            match recover::read_state(self.log.store(), file, BlobKind::Delta).await {
+            match recover::read_panes(&self.plan, self.log.store(), file, BlobKind::Delta).await {
                 Ok(delta) => return Ok(Some(delta)),
                 Err(LoadError::Log(error)) if recover::is_missing(&error) => return Ok(None),
                 Err(LoadError::Log(error)) => self.wait_or_fail(error.into(), &mut pause).await?,

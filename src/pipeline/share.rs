@@ -173,3 +173,21 @@ impl Engine {
         watermarks(false).min().or_else(|| watermarks(true).max()).unwrap_or(EventTime::MIN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_shares_are_fuzzed_from_are_shares() {
+        for name in ["one", "few", "nothing"] {
+            let path = format!("{}/ingest/fuzz/seeds/share/{name}", env!("CARGO_MANIFEST_DIR"));
+            let bytes = std::fs::read(path).unwrap();
+            let share: Share = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(share.delta.is_empty(), name == "nothing");
+            assert_eq!(postcard::to_allocvec(&share).unwrap(), bytes);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Development tasks: install what the tests need, run every check, build a release, ask for known vulnerabilities.
 
 mod checks;
+mod fuzz;
 mod install;
 mod release;
 mod simulate;
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Kafka, Python packages, cargo-deny
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
   simulate     the simulated processes over stores that lie: `--seeds N` (default 2000) from `--first N` (default 1); `--trace` prints what each does
+  fuzz         every fuzz target for ten minutes, or for `--minutes N`, or only those that are named; on a nightly toolchain
   kills N      the test of three real processes, with N disturbances
   soak MINUTES the release build at full speed on a real Kafka, with a store that stalls in the middle
   release      the binary as it is published, with the list of its dependencies in it, which is read back and written beside it;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["test"] => checks::test(),
         ["simulate", options @ ..] => simulate::simulate(options),
         ["soak", minutes] => simulate::soak(minutes),
+        ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["kills", count] => simulate::kills(count),
         ["release"] => release::build("release"),
         ["release", "--profile", profile] => release::build(profile),

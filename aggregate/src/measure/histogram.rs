@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bucket::{Scale, midpoint};
-use super::insert_all;
+use super::{MOST_COUNTED, insert_all};
 
 /// What the integers of a histogram stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,15 @@ impl Histogram {
         self.max = 0;
         self.indices.clear();
         self.counts.clear();
+    }
+
+    /// Whether values were added to make it, as far as can be told of one that was read.
+    pub(crate) fn is_sound(&self) -> bool {
+        let counts = std::iter::once(&self.zeros).chain(&self.counts);
+        self.indices.len() == self.counts.len()
+            && self.indices.is_sorted_by(|a, b| a < b)
+            && counts.into_iter().all(|n| *n <= MOST_COUNTED)
+            && (self.is_empty() || self.min <= self.max)
     }
 
     /// Number of buckets that are not empty.

@@ -17,6 +17,9 @@ pub use moment::Moment;
 pub use money::Money;
 pub use sketch::{ONE_PURCHASE, Sketch, Theta, combine_bits, purchases};
 
+/// No count that was counted comes near this, so sums of any number of states that hold no more stay far from the end of 64 bits.
+pub(crate) const MOST_COUNTED: u64 = 1 << 48;
+
 /// Inserts each value before what is at its place now; places ascend. Everything moves once, from the end.
 fn insert_all<T: Copy>(list: &mut Vec<T>, fresh: impl DoubleEndedIterator<Item = (usize, T)> + ExactSizeIterator + Clone) {
     let (mut end, mut left) = (list.len(), fresh.len());

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::MOST_COUNTED;
 use crate::spec::OTHER;
 
 /// Most currencies that are told apart in a group.
@@ -95,6 +96,20 @@ impl Money {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         self.cut.is_some()
+    }
+
+    /// Whether purchases were added to make it, as far as can be told of one that was read.
+    pub(crate) fn is_sound(&self) -> bool {
+        let named = |n: &Named| {
+            n.revenue.purchases <= MOST_COUNTED
+                && n.hash == xxh3_64(n.currency.as_bytes())
+                && *n.currency != *OTHER
+                && self.cut.is_none_or(|cut| n.hash < cut)
+        };
+        self.named.len() <= MAX_CURRENCIES
+            && self.named.is_sorted_by(|a, b| (a.hash, &a.currency) < (b.hash, &b.currency))
+            && self.named.iter().all(named)
+            && self.unnamed.purchases.max(self.other.purchases) <= MOST_COUNTED
     }
 
     fn add_named(&mut self, hash: u64, currency: &str, revenue: Revenue) {

@@ -246,6 +246,14 @@ impl Sketch {
         self.len() >= self.capacity()
     }
 
+    /// Whether it is one of `k` ids at most that ids were added to, as far as can be told of one that was read.
+    pub(crate) fn fits(&self, k: usize) -> bool {
+        self.k == Sketch::new(k).k
+            && self.len() <= self.capacity()
+            && self.hashes.len() == self.bits.len()
+            && self.hashes.is_sorted_by(|a, b| a < b)
+    }
+
     fn id(&self, at: usize) -> Option<(u64, u16)> {
         Some((*self.hashes.get(at)?, *self.bits.get(at)?))
     }

@@ -26,6 +26,9 @@ const LEVEL: i32 = 1;
 /// The most that a payload can have: what a reader is ready to allocate.
 pub const MAX_PAYLOAD: u64 = 4 << 30;
 
+/// The most that a byte of a zstd frame can unpack to: a block of 128 KiB has four bytes at least.
+const MOST_PACKED: u64 = (128 << 10) / 4;
+
 /// What a binary file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -107,6 +110,9 @@ pub fn decode(file: &[u8], kind: BlobKind, path: &str, limit: u64) -> Result<Vec
     if length > limit {
         return corrupt(format!("it unpacks to {length} bytes, more than the {limit} that it may have"));
     }
+    if length / MOST_PACKED > packed {
+        return corrupt(format!("{packed} bytes cannot unpack to {length}"));
+    }
     let Ok(capacity) = usize::try_from(length) else {
         return corrupt(format!("{length} bytes do not fit in memory"));
     };
@@ -157,6 +163,18 @@ mod tests {
         let error = decode(&file, BlobKind::Snapshot, "x", (1 << 20) - 1).unwrap_err().to_string();
         assert!(error.contains("1048576") && error.contains("1048575"), "{error}");
         assert_eq!(decode(&file, BlobKind::Snapshot, "x", 1 << 20).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
+    fn a_few_bytes_that_promise_gigabytes_are_refused_before_any_are_taken() {
+        let zeros = encode(BlobKind::Delta, &vec![0; 64 << 20]).unwrap();
+        assert_eq!(decode(&zeros, BlobKind::Delta, "x", MAX_PAYLOAD).unwrap().len(), 64 << 20);
+        let mut file = zeros.to_vec();
+        file[16..24].copy_from_slice(&MAX_PAYLOAD.to_le_bytes());
+        let crc = checksum(&file);
+        file[12..16].copy_from_slice(&crc.to_le_bytes());
+        let error = decode(&file, BlobKind::Delta, "x", MAX_PAYLOAD).unwrap_err().to_string();
+        assert!(error.contains("cannot unpack to 4294967296"), "{error}");
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl CommitLog {
         };
         log.blobs.clone_from(&found.blobs);
         log.recent.extend(found.blobs.iter().map(|blob| blob.file.path.clone()));
+        log.check_staged().await?;
         log.finish_moves().await?;
         found.absent = log.take_absent();
         Ok((log, found))
@@ -385,6 +386,9 @@ impl CommitLog {
 
 /// Writes the first entry, or finds that another process did.
 async fn begin(store: &dyn Store, writer: WriterId, genesis: &Genesis, options: &Options) -> Result<Recovered, LogError> {
+    if let Some(found) = open::check_fresh(store).await? {
+        return Ok(found);
+    }
     let entry = Entry {
         results: options.results,
         epoch: 0,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::chain::CommitLog;
+use super::entry::check_numbers;
 use super::open::{newest_checkpoint, read_checkpoint, read_entry};
 use super::{CommitError, FileRef, Kind, LogError, LogState, WriterId, codec, paths};
 use crate::store::{Creation, StoreError};
@@ -24,6 +25,26 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Checks what no writer would write, before anything acts on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with `path` as the file at fault.
+    pub fn check(&self, path: &str) -> Result<(), StoreError> {
+        let state = &self.state;
+        check_numbers(state.head.seq, state.epoch, path)?;
+        for p in state.partitions.values() {
+            p.newest.check(path)?;
+        }
+        for file in self.named() {
+            file.check(path)?;
+        }
+        let newest = state.publication.as_ref().map(|p| p.through.max(p.seq));
+        if newest.max(state.announced).max(state.closed) > Some(state.head.seq) {
+            return Err(StoreError::corrupt(path, "it sums up more than the log holds"));
+        }
+        Ok(())
+    }
+
     /// Every binary file that it names.
     pub(super) fn named(&self) -> impl Iterator<Item = &FileRef> {
         let snapshots = self.state.partitions.values().filter_map(|p| p.newest.snapshot.as_ref());

@@ -10,6 +10,9 @@ use super::paths;
 use super::{Nonce, WriterId};
 use crate::store::{StoreError, check_path};
 
+/// No pipeline counts this far.
+const MOST: u64 = 1 << 48;
+
 /// One entry of the commit log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -276,6 +279,49 @@ pub struct Revision {
     pub revision: u32,
 }
 
+impl PartitionEntry {
+    pub(super) fn check(&self, path: &str) -> Result<(), StoreError> {
+        let (topic, partition, to) = (&self.topic, self.partition, self.to);
+        let corrupt = |why: String| Err(StoreError::corrupt(path, why));
+        if self.from > to {
+            return corrupt(format!("{topic}[{partition}] goes back from {} to {to}", self.from));
+        }
+        if self.snapshot.as_ref().is_some_and(|s| s.offset > to) {
+            return corrupt(format!("the snapshot of {topic}[{partition}] is ahead of its position {to}"));
+        }
+        match self.counters.iter().find(|(_, n)| **n > MOST) {
+            Some((counter, n)) => corrupt(format!(
+                "the counter {counter} of {topic}[{partition}] is {n}, which no pipeline counts up to"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FileRef {
+    pub(super) fn check(&self, path: &str) -> Result<(), StoreError> {
+        check_path(&self.path)?;
+        if paths::is_private(&self.path) {
+            return Ok(());
+        }
+        Err(StoreError::corrupt(
+            path,
+            format!("it keeps state in {}, which no writer does", self.path),
+        ))
+    }
+}
+
+/// Checks that what is counted on by one does not come near its end.
+pub(super) fn check_numbers(seq: u64, epoch: u64, path: &str) -> Result<(), StoreError> {
+    if seq.max(epoch) <= MOST {
+        return Ok(());
+    }
+    Err(StoreError::corrupt(
+        path,
+        format!("it is of entry {seq} and epoch {epoch}, which no pipeline comes to"),
+    ))
+}
+
 impl Entry {
     /// Every binary file that the entry names.
     pub fn binary_files(&self) -> impl Iterator<Item = &FileRef> {
@@ -290,16 +336,9 @@ impl Entry {
     /// [`StoreError::Corrupt`] with `path` as the file at fault.
     pub fn check(&self, path: &str) -> Result<(), StoreError> {
         let corrupt = |why: String| Err(StoreError::corrupt(path, why));
+        check_numbers(self.seq, self.epoch, path)?;
         for p in &self.partitions {
-            if p.from > p.to {
-                return corrupt(format!("{}[{}] goes back from {} to {}", p.topic, p.partition, p.from, p.to));
-            }
-            if p.snapshot.as_ref().is_some_and(|s| s.offset > p.to) {
-                return corrupt(format!(
-                    "the snapshot of {}[{}] is ahead of its position {}",
-                    p.topic, p.partition, p.to
-                ));
-            }
+            p.check(path)?;
         }
         for file in &self.files {
             check_path(&file.staged)?;
@@ -309,10 +348,7 @@ impl Entry {
             }
         }
         for file in self.binary_files() {
-            check_path(&file.path)?;
-            if !paths::is_private(&file.path) {
-                return corrupt(format!("it keeps state in {}, which no writer does", file.path));
-            }
+            file.check(path)?;
         }
         if self.publication.as_ref().is_some_and(|p| p.through > self.seq) {
             return corrupt("it publishes more than the log holds".to_owned());

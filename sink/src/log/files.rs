@@ -34,6 +34,23 @@ impl CommitLog {
         Ok(true)
     }
 
+    /// Refuses a committed file in staging that has another size than its entry says, before it is moved to where it is read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the file's name, or where the store fails.
+    pub(super) async fn check_staged(&self) -> Result<(), LogError> {
+        if self.moves.is_empty() {
+            return Ok(());
+        }
+        let sizes: BTreeMap<&str, u64> = self.moves.iter().map(|file| (file.staged.as_str(), file.bytes)).collect();
+        for Listed { path, bytes, .. } in self.store.list(paths::STAGING).await? {
+            if let Some(size) = sizes.get(path.as_str()).filter(|size| **size != bytes) {
+                return Err(StoreError::corrupt(&path, format!("it has {bytes} bytes instead of {size}")).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Moves every committed file to its place, durably. Files that lie nowhere are left for [`CommitLog::take_absent`].
     ///
     /// # Errors

@@ -60,6 +60,22 @@ pub(super) async fn read(store: &dyn Store) -> Result<Option<Recovered>, LogErro
     })
 }
 
+/// Where there was no log, looks for what only a log explains: it was lost then, and a new one would count everything again. Gives the log where
+/// another process began it meanwhile.
+pub(super) async fn check_fresh(store: &dyn Store) -> Result<Option<Recovered>, LogError> {
+    for directory in [paths::CHECKPOINT, paths::DELTA, paths::STATE] {
+        let Some(file) = store.list(directory).await?.into_iter().next() else {
+            continue;
+        };
+        let found = read(store).await?;
+        return found.map(Some).ok_or_else(|| LogError::Broken {
+            path: file.path,
+            why: "it is there, but the log is not".to_owned(),
+        });
+    }
+    Ok(None)
+}
+
 /// Seq of the newest checkpoint.
 pub(super) async fn newest_checkpoint(store: &dyn Store) -> Result<Option<u64>, LogError> {
     let files = store.list(paths::CHECKPOINT).await?;
@@ -73,6 +89,7 @@ pub(super) async fn read_checkpoint(store: &dyn Store, seq: u64) -> Result<Check
     if checkpoint.state.head.seq != seq {
         return Err(StoreError::corrupt(&path, format!("it is the checkpoint at entry {}", checkpoint.state.head.seq)).into());
     }
+    checkpoint.check(&path)?;
     Ok(checkpoint)
 }
 

@@ -264,7 +264,7 @@ impl LogState {
         match &entry.kind {
             Kind::Epoch { change } => self.reconfigure(entry.seq, change),
             Kind::Fence { fenced } => drop(self.fenced.insert(*fenced)),
-            Kind::Gap { .. } => self.gaps += 1,
+            Kind::Gap { .. } => self.gaps = self.gaps.saturating_add(1),
             Kind::Close => self.closed = Some(entry.seq),
             Kind::Checkpoint { .. } => self.announced = Some(entry.seq),
             Kind::Genesis { .. } | Kind::Commit | Kind::Publication => {}
@@ -280,7 +280,7 @@ impl LogState {
         }
         for file in &entry.files {
             let table = self.tables.entry(file.table.clone()).or_default();
-            table.files += 1;
+            table.files = table.files.saturating_add(1);
             table.rows = table.rows.saturating_add(file.rows);
             table.bytes = table.bytes.saturating_add(file.bytes);
         }
@@ -298,12 +298,8 @@ impl LogState {
     }
 
     fn follows(&self, entry: &Entry) -> Result<(), String> {
-        if entry.seq != self.head.seq + 1 {
-            return Err(format!(
-                "it says that it is entry {} where {} belongs",
-                entry.seq,
-                self.head.seq + 1
-            ));
+        if entry.seq.checked_sub(1) != Some(self.head.seq) {
+            return Err(format!("it says that it is entry {} right after {}", entry.seq, self.head.seq));
         }
         if entry.previous != self.head.nonce {
             return Err(format!(
@@ -312,8 +308,8 @@ impl LogState {
             ));
         }
         let opens_epoch = u64::from(matches!(entry.kind, Kind::Epoch { .. }));
-        if entry.epoch != self.epoch + opens_epoch {
-            return Err(format!("it is of epoch {} where {} belongs", entry.epoch, self.epoch + opens_epoch));
+        if entry.epoch.checked_sub(opens_epoch) != Some(self.epoch) {
+            return Err(format!("it is of epoch {} and does not follow epoch {}", entry.epoch, self.epoch));
         }
         if entry.results < self.results {
             return Err(format!("its results version {} is lower than {}", entry.results, self.results));
