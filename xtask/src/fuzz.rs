@@ -27,7 +27,11 @@ pub(crate) fn fuzz(options: &[&str]) -> Outcome {
         return Err(1);
     }
     let chosen = known.iter().filter(|target| wanted.is_empty() || wanted.contains(&target.as_str()));
-    chosen.fold(Ok(()), |first, target| first.and(one(target, minutes)))
+    let mut all = Ok(());
+    for target in chosen {
+        all = all.and(one(target, minutes));
+    }
+    all
 }
 
 fn one(target: &str, minutes: u32) -> Outcome {

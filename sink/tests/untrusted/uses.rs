@@ -247,8 +247,11 @@ pub(crate) fn share(bytes: &[u8]) -> bool {
     binary(bytes, BlobKind::Live, |(_, _, delta): Share| panes(&delta))
 }
 
+/// Uses what bytes stand for, and says whether they stood for anything.
+pub(crate) type Use = fn(&[u8]) -> bool;
+
 /// Every kind of file by the name of its seeds.
-pub(crate) const ALL: [(&str, fn(&[u8]) -> bool); 6] = [
+pub(crate) const ALL: [(&str, Use); 6] = [
     ("entry", entry),
     ("checkpoint", checkpoint),
     ("snapshot", snapshot),
