@@ -18,6 +18,8 @@ pub(crate) struct LaneStatus {
     pub(crate) idle: AtomicBool,
     /// Will not be read any further by this run.
     pub(crate) done: AtomicBool,
+    /// It was read to its end, or to about now, since it was taken over.
+    pub(crate) caught_up: AtomicBool,
     /// Waiting for slower partitions or for a commit.
     pub(crate) waiting: AtomicBool,
     /// Reading again what is committed, to get from a snapshot to the committed position.
@@ -33,6 +35,7 @@ impl LaneStatus {
             at_end: AtomicBool::new(false),
             idle: AtomicBool::new(false),
             done: AtomicBool::new(false),
+            caught_up: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             replaying: AtomicBool::new(false),
         }

@@ -213,6 +213,9 @@ impl Lane {
         self.status.position.store(self.position, Ordering::Relaxed);
         self.status.watermark.store(self.state.watermark().0, Ordering::Relaxed);
         self.status.at_end.store(read.at_end, Ordering::Relaxed);
+        if read.at_end && self.silent.is_none() {
+            self.status.caught_up.store(true, Ordering::Relaxed);
+        }
         self.status.replaying.store(self.silent.is_some(), Ordering::Relaxed);
         Ok(Step {
             records: read.records,

@@ -83,7 +83,12 @@ impl Engine {
             && !stats.is_cut_off()
             && statuses.iter().all(|lane| {
                 let current = lane.watermark() != EventTime::MIN && lane.watermark().plus(CURRENT_MS) >= clock;
-                !lane.replaying.load(Ordering::Relaxed) && (current || lane.at_end.load(Ordering::Relaxed))
+                let replaying = lane.replaying.load(Ordering::Relaxed);
+                // Traffic that keeps coming is rarely seen at its end; once is enough, since lag and watermark tell of what falls behind later.
+                if current && !replaying {
+                    lane.caught_up.store(true, Ordering::Relaxed);
+                }
+                !replaying && lane.caught_up.load(Ordering::Relaxed)
             });
         let tracked = self.lanes.values().fold([0usize; 4], |mut sum, lane| {
             for (total, n) in sum.iter_mut().zip(lane.tracked) {

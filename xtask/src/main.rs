@@ -6,6 +6,7 @@ mod install;
 mod release;
 mod simulate;
 mod step;
+mod suite;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
   simulate     the simulated processes over stores that lie: `--seeds N` (default 2000) from `--first N` (default 1); `--trace` prints what each does
   fuzz         every fuzz target for ten minutes, or for `--minutes N`, or only those that are named; on a nightly toolchain
-  kills N      the test of three real processes, with N disturbances
+  kills N      the test of three real processes, with N times kill -9 and as many other disturbances
   soak MINUTES the release build at full speed on a real Kafka, with a store that stalls in the middle
   release      the binary as it is published, with the list of its dependencies in it, which is read back and written beside it;
                `--profile dev` tries that out in less time

@@ -96,7 +96,7 @@ impl Families {
         );
         let watermark = "Event time up to which every partition that is not idle has been read; gauges are as current as this";
         self.gauge("watermark_timestamp_seconds", watermark, seconds(s.watermark));
-        let caught_up = "1 when every partition was read to its end at least once since the start; while 0, gauges show the past";
+        let caught_up = "1 when every assigned partition was read to its end, or to within a minute of now, since it was assigned; while 0, gauges show the past";
         self.gauge("caught_up", caught_up, flag(s.caught_up));
         self.gauge("ready", "1 when state is restored and the store can be written", flag(s.ready));
         self.gauge(

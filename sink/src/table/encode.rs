@@ -19,8 +19,7 @@ use super::{Hour, Table, TableError, TableOptions};
 
 /// Columns whose values hardly repeat within a row group: a dictionary of them costs time and is thrown away.
 const UNIQUE: [&str; 6] = ["message", "comment", "text", "key", "value", "detail"];
-/// Text whose least and greatest value in a page prunes nothing, and would cost two comparisons a row. What can be looked for by order -
-/// times, numbers, the keys of tickets - keeps its bounds.
+/// Text whose least and greatest value in a page prunes nothing; the bounds of a row group are enough.
 const UNORDERED: [&str; 8] = ["ticket_id", "message", "comment", "text", "attributes", "value", "detail", "topic"];
 
 /// What a table's files look like; shared by the row groups of all workers.
@@ -223,7 +222,7 @@ fn properties(table: Table, options: &TableOptions) -> WriterProperties {
     }
     // Results are few, and in the order of their windows and groups.
     for column in UNORDERED.into_iter().filter(|_| table != Table::Metrics) {
-        builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
+        builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::Chunk);
     }
     builder.build()
 }

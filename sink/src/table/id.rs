@@ -39,7 +39,7 @@ impl Kept for Id {
         self.texts.len() + self.lengths.len() * size_of::<u32>() + self.present.bytes()
     }
 
-    /// One page without statistics, since nothing is found by the order of ids.
+    /// One page, with bounds for the whole of it.
     fn encode(&mut self, rows: usize, column: &ColumnDescPtr, compressor: &mut Compressor) -> Result<Chunk> {
         let chunk = pages::chunk(rows, column, compressor, |chunk| {
             chunk.data_page(Encoding::DELTA_LENGTH_BYTE_ARRAY, rows, |page| {
@@ -48,7 +48,15 @@ impl Kept for Id {
                 }
                 delta::pack(page, self.lengths.iter().map(|length| i64::from(*length)), true);
                 page.extend_from_slice(&self.texts);
-            })
+            })?;
+            let mut rest = self.texts.as_slice();
+            let texts = self.lengths.iter().map_while(|length| {
+                let (text, after) = rest.split_at_checked(*length as usize)?;
+                rest = after;
+                Some(text)
+            });
+            chunk.texts(texts, rows - self.lengths.len());
+            Ok(())
         });
         self.lengths.clear();
         self.texts.clear();

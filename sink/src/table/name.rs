@@ -54,6 +54,20 @@ fn at(dictionary: &[u8], start: usize) -> &[u8] {
     }
 }
 
+/// The texts of a dictionary in the order of their numbers.
+struct Texts<'d>(&'d [u8]);
+
+impl<'d> Iterator for Texts<'d> {
+    type Item = &'d [u8];
+
+    fn next(&mut self) -> Option<&'d [u8]> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.0 = rest;
+        Some(text)
+    }
+}
+
 impl Name {
     /// Sets the value of a row, or leaves it null; rows are set in ascending order.
     #[inline]
@@ -98,7 +112,7 @@ impl Kept for Name {
         self.dictionary.len() + self.numbers.len() * size_of::<u32>() + self.present.bytes()
     }
 
-    /// The dictionary and one page of numbers, without statistics, since nothing is found by the order of names.
+    /// The dictionary and one page of numbers. Bounds are those of the dictionary, so they cost nothing by the row.
     fn encode(&mut self, rows: usize, column: &ColumnDescPtr, compressor: &mut Compressor) -> Result<Chunk> {
         let width = usize::BITS - self.known.len().saturating_sub(1).leading_zeros();
         let chunk = pages::chunk(rows, column, compressor, |chunk| {
@@ -109,7 +123,10 @@ impl Kept for Name {
                 }
                 page.push(width as u8);
                 hybrid(page, &self.numbers, width);
-            })
+            })?;
+            let texts = Texts(&self.dictionary);
+            chunk.texts(texts, rows - self.numbers.len());
+            Ok(())
         });
         self.known.clear();
         self.dictionary.clear();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Encoding, EncodingMask, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
 use parquet::errors::Result;
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
@@ -11,6 +12,9 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::options::Compressor;
+
+/// Bytes of the longest text that is stored as a bound.
+const LONGEST_BOUND: usize = 64;
 
 /// A column that keeps its rows until the row group ends.
 pub(super) trait Kept {
@@ -43,6 +47,7 @@ pub(super) fn chunk(
         uncompressed: 0,
         index: OffsetIndexBuilder::new(),
         bounds: Bounds::default(),
+        texts: None,
     };
     fill(&mut chunk)?;
     chunk.pages.close()?;
@@ -53,6 +58,7 @@ pub(super) fn chunk(
         uncompressed,
         index,
         bounds,
+        texts,
         ..
     } = chunk;
     let bytes = compressor.give_back(sink.into_inner()?);
@@ -64,6 +70,9 @@ pub(super) fn chunk(
         .set_num_values(rows as i64)
         .set_dictionary_page_offset(dictionary_at)
         .set_data_page_offset(data_at.unwrap_or(0));
+    if let Some(statistics) = texts {
+        metadata = metadata.set_statistics(statistics);
+    }
     let mut column_index = None;
     if !bounds.pages.is_empty() {
         metadata = metadata.set_statistics(bounds.statistics(column.physical_type()));
@@ -90,6 +99,7 @@ pub(super) struct ChunkWriter<'c> {
     uncompressed: usize,
     index: OffsetIndexBuilder,
     bounds: Bounds,
+    texts: Option<Statistics>,
 }
 
 impl ChunkWriter<'_> {
@@ -129,12 +139,38 @@ impl ChunkWriter<'_> {
         Ok(())
     }
 
+    /// Notes the least and greatest text of the whole chunk, and how many rows have none. Readers only need bounds that hold, so long ones are left out.
+    pub(super) fn texts<'t>(&mut self, texts: impl Iterator<Item = &'t [u8]>, nulls: usize) {
+        let bounds = text_bounds(texts).filter(|(least, greatest)| least.len().max(greatest.len()) <= LONGEST_BOUND);
+        let (least, greatest) = bounds.unzip();
+        let stored = |text: &[u8]| ByteArray::from(text.to_vec());
+        self.texts = Some(Statistics::byte_array(
+            least.map(stored),
+            greatest.map(stored),
+            None,
+            Some(nulls as u64),
+            false,
+        ));
+    }
+
     /// Notes the bounds of the page that was written last.
     pub(super) fn bounds(&mut self, rows: usize, values: &[i64]) {
         let least = values.iter().copied().min();
         let bounds = least.zip(values.iter().copied().max());
         self.bounds.pages.push((bounds, rows - values.len()));
     }
+}
+
+/// The least and the greatest, most of which their first eight bytes decide.
+fn text_bounds<'t>(texts: impl Iterator<Item = &'t [u8]>) -> Option<(&'t [u8], &'t [u8])> {
+    let start = |text: &[u8]| match text.first_chunk() {
+        Some(start) => u64::from_be_bytes(*start),
+        None => text.iter().rev().fold(0, |start, byte| start >> 8 | u64::from(*byte) << 56),
+    };
+    let mut texts = texts.map(|text| (start(text), text));
+    let first = texts.next()?;
+    let (least, greatest) = texts.fold((first, first), |(least, greatest), text| (least.min(text), greatest.max(text)));
+    Some((least.1, greatest.1))
 }
 
 /// The least and greatest value of each page, where it has a value, and how many rows have none.
@@ -186,7 +222,7 @@ mod tests {
     use arrow::array::cast::AsArray;
     use arrow::array::{Array, ArrayRef, RecordBatch};
     use arrow::compute::concat_batches;
-    use arrow::datatypes::{Field, Int32Type, Int64Type, Schema};
+    use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -323,6 +359,47 @@ mod tests {
             );
             assert_eq!(found.null_count(), 100);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_have_the_bounds_of_the_whole_chunk(values in prop::collection::vec(prop::option::of("[a-c\\x00é]{0,12}"), 1..200)) {
+            fn bounds(column: &mut (impl Column + 'static), rows: usize) -> Statistics {
+                let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
+                let parquet = ArrowSchemaConverter::new().convert(&schema).unwrap();
+                let mut compressor = Compressor::new(Compression::Zstd(1)).unwrap();
+                assert!(column.finish(rows).unwrap().is_none());
+                let chunk = column.kept().unwrap().encode(rows, &parquet.column(0), &mut compressor).unwrap();
+                chunk.close.metadata.statistics().unwrap().clone()
+            }
+            let (mut name, mut id) = (Name::empty(), Id::empty());
+            for (row, value) in values.iter().enumerate() {
+                name.set(row, value.as_deref());
+                id.set(row, value.as_deref());
+            }
+            let texts = || values.iter().flatten().map(String::as_bytes);
+            for found in [bounds(&mut name, values.len()), bounds(&mut id, values.len())] {
+                prop_assert_eq!(found.min_bytes_opt(), texts().min());
+                prop_assert_eq!(found.max_bytes_opt(), texts().max());
+                prop_assert_eq!(found.null_count_opt(), Some((values.len() - texts().count()) as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_that_are_too_long_are_left_out() {
+        let mut id = Id::empty();
+        id.set(0, "a".repeat(LONGEST_BOUND + 1).as_str());
+        let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).unwrap();
+        let mut compressor = Compressor::new(Compression::None).unwrap();
+        assert!(id.finish(1).unwrap().is_none());
+        let close = id.encode(1, &parquet.column(0), &mut compressor).unwrap().close;
+        let found = close.metadata.statistics().unwrap();
+        assert_eq!(
+            (found.min_bytes_opt(), found.max_bytes_opt(), found.null_count_opt()),
+            (None, None, Some(0))
+        );
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub(super) fn spikes(exported: Exported<'_>) -> Vec<Rule> {
         rules.push(Rule::Alert(Alert {
             name: watch.alert.to_owned(),
             expression: current(&expression),
-            hold: window.slide,
+            // Three windows in a row: one alone is too often chance (docs/spikes.md).
+            hold: window.slide * 2,
             severity: watch.severity,
             labels: Vec::new(),
             summary: format!("{}{}", watch.what, place(&groupings)),
