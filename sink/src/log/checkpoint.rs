@@ -179,17 +179,28 @@ impl CommitLog {
 
     /// Removes the entries up to the newest checkpoint, the older checkpoints, and the files that only these name. Data files are never
     /// touched. A crash in between leaves nothing behind that the next call does not remove: what names a file goes after the file. Nothing is
-    /// removed while another checkpoint is announced, which may keep some of it.
+    /// removed while another checkpoint is announced, which may keep some of it. Where another process collects at the same time, one leaves it to the
+    /// other.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn collect_garbage(&mut self) -> Result<Collected, CommitError> {
+        let mut collected = Collected::default();
+        match self.collect(&mut collected).await {
+            Err(CommitError::Log(LogError::Store(StoreError::Missing { path, .. }))) => {
+                tracing::debug!(path, "another process collects the same");
+                Ok(collected)
+            }
+            done => done.map(|()| collected),
+        }
+    }
+
+    async fn collect(&mut self, collected: &mut Collected) -> Result<(), CommitError> {
         // Listed before the announcements are read: whoever announces one after that begins at this checkpoint, or at a later one.
         let newest = newest_checkpoint(self.store()).await?;
         self.catch_up().await?;
-        let mut collected = Collected::default();
         let Some(newest) = newest.filter(|newest| self.state().announced == Some(*newest)) else {
-            return Ok(collected);
+            return Ok(());
         };
         let store = self.store();
         let checkpoint = read_checkpoint(store, newest).await?;
@@ -229,7 +240,7 @@ impl CommitLog {
             store.delete(&paths::checkpoint(seq)).await?;
             collected.checkpoints += 1;
         }
-        Ok(collected)
+        Ok(())
     }
 }
 
