@@ -75,13 +75,20 @@ fn the_page_shows_each_query_and_what_it_finds_in_the_traffic_of_the_demo() {
         let begin = format!("<!-- query:{name} -->\n");
         let (before, rest) = wanted.split_once(&begin).unwrap_or_else(|| panic!("{PAGE} has no {begin}"));
         let (_, after) = rest.split_once("<!-- end -->").expect("an end");
-        wanted = format!("{before}{begin}\n```sql\n{}```\n\n{}\n<!-- end -->{after}", read(&file(name)), table(name, result));
+        wanted = format!(
+            "{before}{begin}\n```sql\n{}```\n\n{}\n<!-- end -->{after}",
+            read(&file(name)),
+            table(name, result)
+        );
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(root().join(PAGE), &wanted).unwrap();
         return;
     }
-    assert!(page == wanted, "queries or their results have changed: UPDATE_DOCS=1 cargo test --test sql\n{wanted}");
+    assert!(
+        page == wanted,
+        "queries or their results have changed: UPDATE_DOCS=1 cargo test --test sql\n{wanted}"
+    );
 }
 
 fn run(output: &Path, names: &[String]) -> Vec<Value> {
@@ -92,7 +99,13 @@ fn run(output: &Path, names: &[String]) -> Vec<Value> {
 }
 
 fn table(name: &str, result: &Value) -> String {
-    let cells = |row: &Value| -> Vec<String> { row.as_array().unwrap().iter().map(|cell| cell.as_str().unwrap().to_owned()).collect() };
+    let cells = |row: &Value| -> Vec<String> {
+        row.as_array()
+            .unwrap()
+            .iter()
+            .map(|cell| cell.as_str().unwrap().to_owned())
+            .collect()
+    };
     let columns = cells(&result["columns"]);
     let rows = result["rows"].as_array().unwrap();
     assert!(!rows.is_empty(), "{name} finds nothing");

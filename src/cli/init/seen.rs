@@ -104,8 +104,7 @@ impl Seen {
 
     /// The attribute that most events have, among those that make groups of a sensible number.
     pub(super) fn attribute(&self) -> Option<&str> {
-        let grouping = |(name, names): &(&String, &Names)| GROUPS.contains(&names.0.len()) && !name.contains(['"', '\\']);
-        let candidates = self.attributes.iter().rev().filter(grouping);
+        let candidates = self.attributes.iter().rev().filter(|(_, names)| GROUPS.contains(&names.0.len()));
         let (name, _) = candidates.max_by_key(|(_, names)| names.0.values().sum::<u64>())?;
         Some(name)
     }

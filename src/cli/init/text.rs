@@ -8,6 +8,7 @@ use super::found::{Found, Looked};
 use super::seen::Seen;
 use crate::cli::hidden::plain;
 use crate::cli::output;
+use crate::config::{self, ProcessEnvironment};
 
 /// A commented configuration.
 pub(super) fn text(draft: &Draft, found: &Found, file: &Path) -> String {
@@ -64,69 +65,85 @@ fn comment(text: &mut String, sign: &str, looked: &Looked) {
     }
 }
 
+/// Something that could be said, and why.
+struct Suggestion {
+    why: &'static str,
+    toml: String,
+}
+
 fn suggestions(text: &mut String, seen: &Seen, lateness: i64) {
     text.push_str("\n# What the sample holds, and how often:\n");
     for (title, names) in seen.lists() {
         let _ = writeln!(text, "#   {title:<12}{}", plain(&names));
     }
     let slowest = output::span(seen.slowest);
-    let verdict = if seen.slowest > lateness {
-        "longer than the lateness, so it would have counted as late: later windows for more of them"
+    let _ = write!(text, "#\n# The slowest event came {slowest} after a newer one of its partition; ");
+    text.push_str(if seen.slowest > lateness {
+        "that is beyond the lateness, so it would count as late.\n"
     } else {
-        "within the lateness"
-    };
-    let _ = write!(
-        text,
-        "\n# The slowest event came {slowest} after a newer one of its partition, {verdict}.\n#[time]\n#lateness = \"{}\"\n",
-        output::duration(lateness)
-    );
+        "that is within the lateness.\n"
+    });
+    let plain = text.clone();
+    for Suggestion { why, toml } in made(seen, lateness) {
+        // Names that a configuration cannot hold, such as some with control characters, make a suggestion that `check` would refuse.
+        if config::parse(&format!("{plain}{toml}"), "suggestion", &ProcessEnvironment).is_ok() {
+            let _ = writeln!(text, "\n# {why}");
+            toml.lines().for_each(|line| text.push_str(&format!("#{line}\n")));
+        }
+    }
+}
+
+fn made(seen: &Seen, lateness: i64) -> Vec<Suggestion> {
+    let mut made = vec![Suggestion {
+        why: "Longer makes results later and fewer events late.",
+        toml: format!("[time]\nlateness = \"{}\"\n", output::duration(lateness)),
+    }];
     if let Some((product, tasks)) = seen.busiest() {
-        target(text, product, &tasks);
-        journey(text, &tasks);
+        made.extend(tasks.first().map(|task| target(product, task)));
+        made.extend((tasks.len() > 1).then(|| journey(&tasks)));
     }
-    if let Some(attribute) = seen.attribute() {
-        grouping(text, attribute);
-    }
+    made.extend(seen.attribute().map(grouping));
+    made
 }
 
-fn target(text: &mut String, product: Option<&str>, tasks: &[&str]) {
-    let Some(task) = tasks.first() else { return };
+fn target(product: Option<&str>, task: &str) -> Suggestion {
     let product = product.map_or_else(String::new, |product| format!("product = {}, ", quoted(product)));
-    let _ = write!(
-        text,
-        "\n# What you want of a metric: an alert by `tidegauge rules`, a line by `tidegauge dashboard`. `tidegauge metrics` lists the metrics.\n\
-         #[[target]]\n#metric = \"task_success_ratio\"\n#window = \"1h\"\n#grouping = \"product+task\"\n#where = {{ {product}task = {} }}\n\
-         #at_least = 0.9\n",
-        quoted(task)
-    );
+    Suggestion {
+        why: "What you want of a metric: an alert by `tidegauge rules`, a line by `tidegauge dashboard`. `tidegauge metrics` lists the metrics.",
+        toml: format!(
+            "[[target]]\nmetric = \"task_success_ratio\"\nwindow = \"1h\"\ngrouping = \"product+task\"\nwhere = {{ {product}task = {} }}\n\
+             at_least = 0.9\n",
+            quoted(task)
+        ),
+    }
 }
 
-fn journey(text: &mut String, tasks: &[&str]) {
-    if tasks.len() < 2 {
-        return;
-    }
+fn journey(tasks: &[&str]) -> Suggestion {
     let steps: Vec<String> = tasks.iter().take(3).map(|task| quoted(task)).collect();
-    let _ = write!(
-        text,
-        "\n# Tasks that people do one after the other. Put them into their order: here they are by frequency.\n\
-         #[[journey]]\n#name = \"journey\"\n#steps = [{}]\n#within = \"30m\"\n",
-        steps.join(", ")
-    );
+    let steps = steps.join(", ");
+    Suggestion {
+        why: "Tasks that people do one after the other. Put them into their order: here they are by frequency.",
+        toml: format!("[[journey]]\nname = \"journey\"\nsteps = [{steps}]\nwithin = \"30m\"\n"),
+    }
 }
 
 /// The list replaces the default one, so the default ones stand here too.
-fn grouping(text: &mut String, attribute: &str) {
+fn grouping(attribute: &str) -> Suggestion {
     let attribute = format!("attributes.{attribute}");
     let mut groupings: Vec<Vec<&str>> = vec![Vec::new(), vec!["product"]];
     groupings.extend(["task", "platform", "channel", "version", "touchpoint", &attribute].map(|dimension| vec!["product", dimension]));
-    text.push_str("\n# Also by an attribute. The list replaces the default one, which is here too; take away what you do not need.\n");
+    let mut toml = String::new();
     for grouping in &groupings {
         let dimensions: Vec<String> = grouping.iter().map(|dimension| quoted(dimension)).collect();
-        let _ = write!(text, "#[[grouping]]\n#dimensions = [{}]\n", dimensions.join(", "));
+        let _ = write!(toml, "[[grouping]]\ndimensions = [{}]\n", dimensions.join(", "));
     }
     let _ = write!(
-        text,
-        "#[prometheus]\n#groupings = [\"overall\", \"product\", \"product+task\", {}]\n",
+        toml,
+        "[prometheus]\ngroupings = [\"overall\", \"product\", \"product+task\", {}]\n",
         quoted(&format!("product+{attribute}"))
     );
+    Suggestion {
+        why: "Also by an attribute. The list replaces the default one, which is here too; take away what you do not need.",
+        toml,
+    }
 }
