@@ -99,7 +99,8 @@ impl Found {
         let lines = self.left.iter().flat_map(Looked::lines);
         let lines: String = lines.map(|line| format!("\n  {}", plain(&line))).collect();
         format!(
-            "no topic holds events of the contract (docs/events.md); nothing was written. `--topic NAME` takes a topic as it is{lines}{}",
+            "no topic holds events of the contract yet (docs/events.md); nothing was written. Send some, or take a topic as it is with \
+             `--topic NAME`{lines}{}",
             self.more()
         )
     }
