@@ -183,6 +183,8 @@ fn a_topic_that_is_missing_and_a_broker_that_does_not_answer_are_named() {
         missing.contains("topic \"order\" does not exist") && missing.contains("this user sees: orders"),
         "{missing}"
     );
+    let pattern = said(&run(directory.path(), &["init", "--brokers", &servers, "--topic", "^ord.*"]), 2);
+    assert!(pattern.contains("an expression cannot be looked at"), "{pattern}");
     let away = said(&run(directory.path(), &["init", "--brokers", "127.0.0.1:1"]), 1);
     assert!(away.contains("127.0.0.1:1") && away.contains("check kafka.brokers"), "{away}");
     let alone = EmbeddedBroker::start(&[]).unwrap().bootstrap_servers().unwrap();

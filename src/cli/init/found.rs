@@ -43,6 +43,11 @@ impl Found {
     /// Looks at the named topics, or at all.
     pub(super) fn look(draft: &Draft, named: &[String], records: u32) -> Result<Found, Failure> {
         let probe = |topics: &[String]| kafka::probe(&draft.settings(topics), PATIENCE).map_err(|error| Failure::Running(error.message));
+        if let Some(pattern) = named.iter().find(|name| name.starts_with('^')) {
+            return Err(Failure::Usage(format!(
+                "--topic {pattern}: an expression cannot be looked at; name topics, and put the expression into the file afterwards"
+            )));
+        }
         let (names, unseen) = if named.is_empty() {
             let mut names = probe(&[])?.visible;
             let unseen = names.split_off(names.len().min(TOPICS));
