@@ -14,7 +14,7 @@ use std::time::Duration;
 use producing::{Message, produce, producer};
 use reading::Reading;
 use tidegauge_aggregate::record::{Record, Reject, RejectReason};
-use tidegauge_ingest::kafka::{DeadLetter, Settings, probe, sample};
+use tidegauge_ingest::kafka::{DeadLetter, Sampling, Settings, probe, sample};
 use tidegauge_ingest::source::{PartitionRef, Start, Watermarks};
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -68,8 +68,15 @@ fn a_probe_tells_cluster_topics_offsets_and_what_is_missing() {
     );
 
     let mut offsets = Vec::new();
-    let count = sample(&settings, &found.topics[0], 3, LIMIT, &mut |record| offsets.push(record.offset)).unwrap();
+    let bounds = Sampling {
+        records: 3,
+        bytes: 1000,
+        time: LIMIT,
+    };
+    let count = sample(&settings, &found.topics[0], bounds, &mut |record| offsets.push(record.offset)).unwrap();
     assert_eq!((count, offsets), (3, vec![4, 5, 6]));
+    let short = Sampling { bytes: 2, ..bounds };
+    assert_eq!(sample(&settings, &found.topics[0], short, &mut |_| ()).unwrap(), 2);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod failure;
 mod generate;
 mod hidden;
 pub mod hooks;
+mod init;
 pub(crate) mod kafka;
 mod logging;
 mod metrics;
@@ -20,6 +21,7 @@ mod progress;
 mod replay;
 mod rules;
 mod run;
+mod sample;
 mod signal;
 mod status;
 mod summary;
@@ -36,6 +38,7 @@ use self::output::Style;
 const AFTER_HELP: &str = "\
 Examples:
   tidegauge demo                                   everything at work, with nothing to set up
+  tidegauge init --brokers localhost:9092          a configuration from what your topics hold
   tidegauge check -c tidegauge.toml --connect      is this configuration right, and can it run here?
   tidegauge run -c tidegauge.toml                  the service
   tidegauge status -c tidegauge.toml               how far it is, also while it is down
@@ -84,6 +87,7 @@ enum Command {
     Demo(demo::Options),
     Run(run::Options),
     Replay(replay::Options),
+    Init(init::Options),
     Check(check::Options),
     Status(status::Options),
     Generate(generate::Options),
@@ -129,6 +133,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Run(options) => run::run(&options, context),
         Command::Replay(options) => replay::run(&options, context),
+        Command::Init(options) => init::run(&options, context),
         Command::Check(options) => check::run(&options, context),
         Command::Status(options) => status::run(&options, context),
         Command::Generate(options) => generate::run(&options, context),

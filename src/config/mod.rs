@@ -93,6 +93,12 @@ impl Config {
     }
 }
 
+/// Whether the key of this path holds a secret.
+pub(crate) fn is_secret(path: &str) -> bool {
+    let property = path.strip_prefix(&format!("{}.", keys::CLIENT.path()));
+    path == keys::SASL_PASSWORD.path() || property.is_some_and(kafka::is_sensitive)
+}
+
 fn read(path: &Path) -> Result<String, ConfigErrors> {
     std::fs::read_to_string(path).map_err(|error| {
         let problem = Problem::new(format!("the configuration file cannot be read: {error}"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::step::{Outcome, cargo, command, output, run};
-use crate::{root, tools};
+use crate::{go, root, tools};
 
 /// The oldest Java that Apache Kafka 4 runs on.
 const JAVA: u32 = 17;
@@ -17,6 +17,7 @@ pub(crate) fn install() -> Outcome {
     system()?;
     kafka()?;
     python()?;
+    go::programs()?;
     cargo_deny()
 }
 
@@ -52,6 +53,16 @@ const NEEDS: &[Need] = &[
         what: "promtool and prometheus",
         package: "prometheus",
         present: || output("promtool", &["--version"]).is_some(),
+    },
+    Need {
+        what: "systemd-analyze",
+        package: "systemd",
+        present: || output("systemd-analyze", &["--version"]).is_some(),
+    },
+    Need {
+        what: "Go 1.21 or newer",
+        package: "golang-go",
+        present: go::is_there,
     },
     Need {
         what: "Python 3 with venv",

@@ -2,6 +2,7 @@
 
 mod checks;
 mod fuzz;
+mod go;
 mod install;
 mod release;
 mod simulate;
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <task>
 
-  install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Kafka, Python packages, cargo-deny
+  install      what the tests need and cargo does not bring: Java, Maven, Prometheus, Go, Kafka, Python packages, Helm,
+               cargo-deny
   test         install, then formatting, lints, documentation, licences and all tests; exits with the first failure's code
   simulate     the simulated processes over stores that lie: `--seeds N` (default 2000) from `--first N` (default 1); `--trace` prints what each does
   fuzz         every fuzz target for ten minutes, or for `--minutes N`, or only those that are named; on a nightly toolchain

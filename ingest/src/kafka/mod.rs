@@ -33,7 +33,7 @@ pub use dead_letter::DeadLetter;
 pub use held::{Held, held};
 pub use matching::{matching, offsets_at};
 pub use policy::compacted;
-pub use probe::{Probe, ProbedTopic, probe, sample};
+pub use probe::{Probe, ProbedTopic, Sampling, probe, sample};
 pub use settings::{Settings, refused, reserved, validate};
 pub use stats::{ClientStats, PartitionStats};
 

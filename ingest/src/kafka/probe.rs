@@ -23,6 +23,8 @@ pub struct Probe {
     pub cluster_id: Option<String>,
     /// `host:port` of every broker.
     pub brokers: Vec<String>,
+    /// The names of all topics that this user sees, without those that are the cluster's own (`__...`).
+    pub visible: Vec<String>,
     /// The topics of the configuration that exist and can be read; regular expressions are left to the subscription.
     pub topics: Vec<ProbedTopic>,
     /// What would keep the pipeline from running, each with what to do about it.
@@ -36,6 +38,17 @@ pub struct ProbedTopic {
     pub name: String,
     /// Its partitions in order, with what the broker holds of each.
     pub partitions: Vec<(i32, Watermarks)>,
+}
+
+/// How much of a topic is looked at: as much as the first of these allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Records, evenly from all partitions that hold any.
+    pub records: usize,
+    /// Bytes of their values.
+    pub bytes: usize,
+    /// Time.
+    pub time: Duration,
 }
 
 /// Connects and looks. An error means that the cluster could not be reached at all; lesser problems are in the result.
@@ -54,6 +67,7 @@ pub fn probe(settings: &Settings, limit: Duration) -> Result<Probe, SourceError>
             .iter()
             .map(|broker| format!("{}:{}", broker.host(), broker.port()))
             .collect(),
+        visible: visible(&metadata),
         ..Probe::default()
     };
     found.brokers.sort_unstable();
@@ -67,35 +81,36 @@ pub fn probe(settings: &Settings, limit: Duration) -> Result<Probe, SourceError>
     Ok(found)
 }
 
-/// Hands up to `count` of the newest records of a topic to `each`, without joining the group.
+/// Hands the newest records of a topic to `each`, without joining the group.
 pub fn sample(
     settings: &Settings,
     topic: &ProbedTopic,
-    count: usize,
-    limit: Duration,
+    sampling: Sampling,
     each: &mut dyn FnMut(&Record<'_>),
 ) -> Result<usize, SourceError> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + sampling.time;
     let consumer: BaseConsumer<Collector> = settings
         .consumer()?
         .create_with_context(Collector::default())
         .map_err(|error| settings::client_error(&error))?;
-    let mut list = TopicPartitionList::with_capacity(topic.partitions.len());
-    let wanted = i64::try_from(count).unwrap_or(i64::MAX);
-    for (partition, Watermarks { low, high }) in topic.partitions.iter().filter(|(_, marks)| marks.high > marks.low) {
+    let held: Vec<_> = topic.partitions.iter().filter(|(_, marks)| marks.high > marks.low).collect();
+    let mut list = TopicPartitionList::with_capacity(held.len());
+    let wanted = i64::try_from(sampling.records.div_ceil(held.len().max(1))).unwrap_or(i64::MAX);
+    for (partition, Watermarks { low, high }) in &held {
         let start = high.saturating_sub(wanted).max(*low);
         list.add_partition_offset(&topic.name, *partition, Offset::Offset(start))
             .map_err(|error| unanswered("a sample", &error))?;
     }
     let mut open = list.count();
     consumer.assign(&list).map_err(|error| unanswered("a sample", &error))?;
-    let mut seen = 0;
-    while seen < count && open > 0 && Instant::now() < deadline {
+    let (mut seen, mut bytes) = (0, 0);
+    while seen < sampling.records && bytes < sampling.bytes && open > 0 && Instant::now() < deadline {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 use rdkafka::Message;
                 hand_over(&PartitionRef::new(message.topic(), message.partition()), &message, each);
                 seen += 1;
+                bytes += message.payload_len();
             }
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(unanswered(&format!("a sample of topic {:?}", topic.name), &error)),
@@ -173,10 +188,15 @@ fn probe_topic(consumer: &BaseConsumer<Collector>, name: &str, all: &Metadata, l
     })
 }
 
-fn missing(name: &str, all: &Metadata) -> String {
-    let visible = |topic: &&MetadataTopic| !topic.name().starts_with("__");
-    let mut names: Vec<_> = all.topics().iter().filter(visible).map(MetadataTopic::name).collect();
+fn visible(all: &Metadata) -> Vec<String> {
+    let names = all.topics().iter().map(MetadataTopic::name);
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with("__")).map(str::to_owned).collect();
     names.sort_unstable();
+    names
+}
+
+fn missing(name: &str, all: &Metadata) -> String {
+    let mut names = visible(all);
     names.truncate(20);
     let others = if names.is_empty() {
         "this user sees no topics".to_owned()

@@ -237,6 +237,12 @@ fn differ(at: &str, old: &Value, new: &Value, differences: &mut Vec<String>) {
                 differ(&below(&index.to_string()), old, new, differences);
             }
         }
+        // Of long lists only what came and went.
+        (Value::Array(old), Value::Array(new)) if old.iter().chain(new).any(|item| !old.contains(item) || !new.contains(item)) => {
+            let gone = old.iter().filter(|item| !new.contains(item)).map(|item| format!("without {item}"));
+            let come = new.iter().filter(|item| !old.contains(item)).map(|item| format!("with {item}"));
+            differences.push(format!("{at}: {}", gone.chain(come).collect::<Vec<_>>().join(", ")));
+        }
         _ => differences.push(format!("{at}: {old} -> {new}")),
     }
 }
@@ -257,5 +263,18 @@ mod tests {
             &mut found,
         );
         assert_eq!(found, ["b.c.1: 2 -> 3", "d: 1 -> null"]);
+    }
+
+    #[test]
+    fn of_a_list_only_what_came_and_went_is_named() {
+        let mut found = Vec::new();
+        differ(
+            "",
+            &json!({"a": [1, 2, 3], "b": [4]}),
+            &json!({"a": [1, 3], "b": [4, {"c": 5}, 6]}),
+            &mut found,
+        );
+        differ("c", &json!([1, 1]), &json!([1]), &mut found);
+        assert_eq!(found, ["a: without 2", "b: with {\"c\":5}, with 6", "c: [1,1] -> [1]"]);
     }
 }

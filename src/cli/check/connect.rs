@@ -1,27 +1,28 @@
 //! What `check --connect` tries, and what came of it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegauge_aggregate::record::Record;
-use tidegauge_ingest::decode::{DecodeLimits, Decoder};
-use tidegauge_ingest::kafka::{self, Probe, ProbedTopic, Settings};
+use tidegauge_ingest::decode::DecodeLimits;
+use tidegauge_ingest::kafka::{self, Probe, Sampling};
 
 use super::describe;
 use crate::cli::failure::Failure;
 use crate::cli::hidden::{hide, plain};
 use crate::cli::kafka::settings;
-use crate::cli::output::{self, Style};
+use crate::cli::output::Style;
+use crate::cli::sample::Sample;
 use crate::config::{Config, Location};
 use crate::pipeline::store::open_store;
 
 /// How long the cluster has to answer, and then each topic.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Records of a topic that are decoded.
-const SAMPLE: usize = 100;
-/// Refused records that are shown of a topic.
-const EXAMPLES: usize = 3;
+/// What of a topic is decoded.
+const SAMPLING: Sampling = Sampling {
+    records: 100,
+    bytes: 16 << 20,
+    time: PATIENCE,
+};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -34,24 +35,6 @@ pub(super) struct Found {
     location: String,
     output_problem: Option<String>,
     hidden: Vec<String>,
-}
-
-/// The newest records of a topic, decoded.
-#[derive(Debug, Default)]
-struct Sample {
-    records: u64,
-    accepted: u64,
-    rejected: BTreeMap<&'static str, u64>,
-    examples: Vec<Example>,
-}
-
-#[derive(Debug)]
-struct Example {
-    partition: i32,
-    offset: i64,
-    reason: &'static str,
-    field: &'static str,
-    detail: String,
 }
 
 /// Tries everything, whatever fails.
@@ -73,7 +56,7 @@ pub(super) fn connect(config: &Config) -> Result<Found, Failure> {
         max_future_skew: config.spec.max_future_skew,
     };
     for topic in &found.probe.topics {
-        match sample(&settings, topic, limits) {
+        match Sample::take(&settings, topic, SAMPLING, limits, &mut |_, _| ()) {
             Ok(sample) => found.samples.push(sample),
             Err(problem) => {
                 found.samples.push(Sample::default());
@@ -82,31 +65,6 @@ pub(super) fn connect(config: &Config) -> Result<Found, Failure> {
         }
     }
     Ok(found)
-}
-
-fn sample(settings: &Settings, topic: &ProbedTopic, limits: DecodeLimits) -> Result<Sample, String> {
-    let mut decoder = Decoder::new(limits);
-    let mut sample = Sample::default();
-    let mut each = |record: &Record<'_>| {
-        sample.records += 1;
-        match decoder.decode(record) {
-            Ok(_) => sample.accepted += 1,
-            Err(reject) => {
-                *sample.rejected.entry(reject.reason.as_str()).or_default() += 1;
-                if sample.examples.len() < EXAMPLES {
-                    sample.examples.push(Example {
-                        partition: record.partition,
-                        offset: record.offset,
-                        reason: reject.reason.as_str(),
-                        field: reject.field,
-                        detail: reject.detail,
-                    });
-                }
-            }
-        }
-    };
-    kafka::sample(settings, topic, SAMPLE, PATIENCE, &mut each).map_err(|error| error.message)?;
-    Ok(sample)
 }
 
 /// What came from `${NAME}` or from a file, and which the messages of clients and stores could quote.
@@ -152,7 +110,7 @@ impl Found {
             .topics
             .iter()
             .zip(&self.samples)
-            .map(|(topic, sample)| topic_json(topic, sample))
+            .map(|(topic, sample)| sample.to_json(topic))
             .collect();
         let mut object = json!({
             "ok": self.is_well(),
@@ -197,15 +155,9 @@ impl Found {
             );
         }
         for (topic, sample) in self.probe.topics.iter().zip(&self.samples) {
-            line("topic", format!("{}: {}", topic.name, summary(topic, sample)));
+            line("topic", format!("{}: {}", topic.name, sample.describe(topic)));
             for example in &sample.examples {
-                let field = if example.field.is_empty() {
-                    String::new()
-                } else {
-                    format!(" {}", example.field)
-                };
-                let at = format!("{}[{}] offset {}", topic.name, example.partition, example.offset);
-                line("", style.faint(&format!("{at}: {}{field}: {}", example.reason, example.detail)));
+                line("", style.faint(&example.describe(topic)));
             }
         }
         for pattern in &self.patterns {
@@ -219,52 +171,4 @@ impl Found {
         }
         self.hide(&text)
     }
-}
-
-fn records(topic: &ProbedTopic) -> u64 {
-    let held = |(_, marks): &(i32, tidegauge_ingest::source::Watermarks)| u64::try_from(marks.high.saturating_sub(marks.low)).unwrap_or(0);
-    topic.partitions.iter().map(held).sum()
-}
-
-fn topic_json(topic: &ProbedTopic, sample: &Sample) -> Value {
-    let examples: Vec<Value> = sample
-        .examples
-        .iter()
-        .map(|example| {
-            json!({
-                "partition": example.partition,
-                "offset": example.offset,
-                "reason": example.reason,
-                "field": example.field,
-                "detail": example.detail,
-            })
-        })
-        .collect();
-    json!({
-        "name": topic.name,
-        "partitions": topic.partitions.len(),
-        "records": records(topic),
-        "sample": {"records": sample.records, "accepted": sample.accepted, "rejected": sample.rejected, "examples": examples},
-    })
-}
-
-fn summary(topic: &ProbedTopic, sample: &Sample) -> String {
-    let count = topic.partitions.len();
-    let partitions = if count == 1 {
-        "1 partition".to_owned()
-    } else {
-        format!("{count} partitions")
-    };
-    let held = output::grouped(records(topic));
-    if sample.records == 0 {
-        return format!("{partitions}, about {held} records; there was nothing to sample");
-    }
-    let refused: Vec<String> = sample.rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let refused = if refused.is_empty() {
-        "none refused".to_owned()
-    } else {
-        format!("refused: {}", refused.join(", "))
-    };
-    let (accepted, sampled) = (sample.accepted, sample.records);
-    format!("{partitions}, about {held} records; of the newest {sampled}, {accepted} are good events, {refused}")
 }
