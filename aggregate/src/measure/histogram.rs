@@ -146,7 +146,9 @@ impl Histogram {
         let mut counts = std::iter::once(&self.zeros).chain(&self.counts);
         self.indices.len() == self.counts.len()
             && self.indices.is_sorted_by(|a, b| a < b)
-            && counts.try_fold(0, |sum: u64, n| sum.checked_add(*n)).is_some_and(|n| n <= MOST_COUNTED)
+            && counts
+                .try_fold(0, |sum: u64, n| sum.checked_add(*n))
+                .is_some_and(|n| n <= MOST_COUNTED)
             && (self.is_empty() || self.min <= self.max)
     }
 
