@@ -1,6 +1,7 @@
 //! The configuration as people meet it: what is accepted, what is refused and how that is said.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -354,23 +355,47 @@ fn the_reference_page_lists_every_key_as_it_is() {
     assert_eq!(listed, wanted, "write the page again with UPDATE_DOCS=1 cargo test --test config");
 }
 
+/// Reads a text, by both ways in: what is refused has mistakes, each at a place of the text.
+fn read_or_told(text: &str) {
+    for read in [replay(text), parse(text, "t.toml", &nothing())] {
+        let Err(errors) = read else { continue };
+        assert!(!errors.mistakes.is_empty());
+        for mistake in &errors.mistakes {
+            let Place::File { line, column, .. } = mistake.place else {
+                panic!("no variable is set: {mistake}");
+            };
+            let columns = text.split('\n').nth(line - 1).map(|text| text.chars().count());
+            assert!(columns.is_some_and(|columns| (1..=columns + 1).contains(&column)), "{mistake}");
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC*") {
-        let _ = replay(&text);
+    fn any_text_is_read_or_its_mistakes_are_told(text in "\\PC*") {
+        read_or_told(&text);
     }
 
     #[test]
-    fn no_mixture_of_its_own_words_makes_it_panic(words in prop::collection::vec(prop::sample::select(&[
+    fn bytes_that_are_no_text_are_one_mistake_and_all_others_are_read_as_text(bytes in prop::collection::vec(any::<u8>(), 0..8)) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        let told = load(file.path(), &nothing()).unwrap_err().mistakes.len();
+        let text = std::str::from_utf8(&bytes).map(|text| parse(text, "t.toml", &nothing()).unwrap_err().mistakes.len());
+        prop_assert_eq!(told, text.unwrap_or(1));
+    }
+
+    #[test]
+    fn any_mixture_of_its_own_words_is_read_or_told(words in prop::collection::vec(prop::sample::select(&[
         "[", "]", "[[", "]]", "{", "}", "\"", "=", ".", ",", "\n", " ", "window", "grouping", "journey", "target", "spike", "kafka", "client",
         "size", "slide", "name", "steps", "where", "file", "\"5m\"", "\"1h\"", "\"0ms\"", "${", "-1", "1e400", "99999999999999999999", "true",
         "2026-01-01", "dimensions", "\"product\"", "metric", "at_least", "\u{feff}", "é", "\"\"\"", "#",
     ][..]), 0..60)) {
-        let _ = replay(&words.concat());
+        read_or_told(&words.concat());
     }
 
     #[test]
-    fn no_change_of_a_whole_file_makes_it_panic(
+    fn any_change_of_a_whole_file_is_read_or_told(
         seed in prop::sample::select(&["every-key.toml", "tour.toml", "wrong.toml"][..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..30, "[\\[\\]{}=\"'.,#0-9a-z\n-]{0,6}"), 1..4),
     ) {
@@ -380,7 +405,7 @@ proptest! {
             let end = text.len().min(at + length);
             text.splice(at..end, put.chars());
         }
-        let _ = replay(&text.into_iter().collect::<String>());
+        read_or_told(&text.into_iter().collect::<String>());
     }
 
     #[test]

@@ -87,7 +87,7 @@ enum Damage {
 
 /// What may happen to a file. A data file has no checksum in the log, so only its size is looked at.
 fn damages(name: &str, names: &[String]) -> Vec<Damage> {
-    let mut damages = vec![Damage::Cut(0), Damage::Cut(500), Damage::Short];
+    let mut damages = vec![Damage::Cut(0), Damage::Cut(500), Damage::Short, Damage::Gone];
     if name.contains("/staging/") {
         return damages;
     }
@@ -105,7 +105,6 @@ fn damages(name: &str, names: &[String]) -> Vec<Damage> {
             .find(|other| *other != name && (name.contains("/state/") == other.contains("/state/")))
     });
     damages.extend(other.map(|other| Damage::Other(other.clone())));
-    damages.push(Damage::Gone);
     damages
 }
 
@@ -133,9 +132,19 @@ fn judge(name: &str, damage: &Damage, expected: &[Vec<String>]) -> Result<bool, 
     inflict(damage, &output.join(name));
     let said = replay(&output);
     // The chain from a checkpoint that is gone begins with an entry that is gone too.
-    let named = said.err.contains(name) || (matches!(damage, Damage::Gone) && said.err.contains("_tidegauge/log/"));
+    let chain = matches!(damage, Damage::Gone) && name.contains("/checkpoint/") && said.err.contains("_tidegauge/log/");
+    let named = said.err.contains(name) || chain;
     match said.status {
         Some(0) if tables(&output) == expected => Ok(false),
+        // Another program may as well have moved a data file from its place: it is named, and no row stands in for one of its own.
+        Some(0) if matches!(damage, Damage::Gone) && name.contains("/staging/") && said.err.contains("neither in its place nor staged") => {
+            let rows = tables(&output);
+            let known = rows
+                .iter()
+                .zip(expected)
+                .all(|(found, whole)| found.iter().all(|row| whole.contains(row)));
+            known.then_some(true).ok_or(format!("{name}, {damage:?}: other rows"))
+        }
         Some(0) => Err(format!("{name}, {damage:?}: other rows")),
         Some(1) if named && !said.err.contains("panicked") => Ok(true),
         _ => Err(format!("{name}, {damage:?}: {:?}: {}", said.status, said.err)),
@@ -178,7 +187,7 @@ fn a_damaged_file_of_the_log_is_named_or_not_needed() {
         ("/delta/", 36),
         (".state", 9),
         (".snapshot", 54),
-        (".staged", 3),
+        (".staged", 4),
     ] {
         let refused = judged
             .iter()

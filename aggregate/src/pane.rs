@@ -228,9 +228,10 @@ impl PaneStore {
     }
 
     /// Whether it was made under this plan, as far as can be told of one that was read. Only such a store may be merged and evaluated.
+    /// One that nothing was ever added to has no levels.
     #[must_use]
     pub fn fits(&self, plan: &Plan) -> bool {
-        self.levels.len() == plan.levels.len()
+        (self.levels.is_empty() || self.levels.len() == plan.levels.len())
             && self.levels.iter().zip(&plan.levels).all(|(panes, level)| {
                 panes
                     .iter()

@@ -166,6 +166,14 @@ fn the_state_of_another_specification_is_refused() {
     assert!(Merger::restore(plan(3, 16), merger.state()).is_some());
 }
 
+#[test]
+fn a_store_of_other_levels_does_not_fit_even_without_panes() {
+    let plan = plan(3, 16);
+    let levels = |count: usize| -> PaneStore { postcard::from_bytes(&[&[count as u8][..], &vec![0; count]].concat()).unwrap() };
+    assert!(levels(plan.levels.len()).fits(&plan) && PaneStore::default().fits(&plan));
+    assert!(!levels(plan.levels.len() + 1).fits(&plan) && !levels(1).fits(&plan));
+}
+
 /// Above `k` users a distinct count has a relative standard error of 1/sqrt(k), and a ratio is one of a sample of k.
 #[test]
 fn above_k_users_counts_and_ratios_stay_within_their_error() {

@@ -58,7 +58,7 @@ pub(crate) async fn read_state<T: DeserializeOwned>(store: &dyn Store, file: &Fi
 /// Reads panes that an entry or a checkpoint names.
 pub(crate) async fn read_panes(plan: &Plan, store: &dyn Store, file: &FileRef, kind: BlobKind) -> Result<PaneStore, LoadError> {
     let panes: PaneStore = read_state(store, file, kind).await?;
-    if panes.is_empty() || panes.fits(plan) {
+    if panes.fits(plan) {
         Ok(panes)
     } else {
         Err(damaged(&file.path, "its panes are of another specification").into())

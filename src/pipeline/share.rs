@@ -136,7 +136,7 @@ impl Engine {
                 Err(error) => Err(error.to_string()),
             };
             match share {
-                Ok(share) if share.delta.is_empty() || share.delta.fits(&self.committer.plan) => shares.push(share),
+                Ok(share) if share.delta.fits(&self.committer.plan) => shares.push(share),
                 Ok(_) => tracing::debug!(path, "a share of the gauges is of another specification"),
                 Err(error) => tracing::debug!(path, error, "a share of the gauges could not be read"),
             }

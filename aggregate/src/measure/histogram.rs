@@ -143,10 +143,12 @@ impl Histogram {
 
     /// Whether values were added to make it, as far as can be told of one that was read.
     pub(crate) fn is_sound(&self) -> bool {
-        let counts = std::iter::once(&self.zeros).chain(&self.counts);
+        let mut counts = std::iter::once(&self.zeros).chain(&self.counts);
         self.indices.len() == self.counts.len()
             && self.indices.is_sorted_by(|a, b| a < b)
-            && counts.into_iter().all(|n| *n <= MOST_COUNTED)
+            && counts
+                .try_fold(0, |sum: u64, n| sum.checked_add(*n))
+                .is_some_and(|n| n <= MOST_COUNTED)
             && (self.is_empty() || self.min <= self.max)
     }
 
@@ -247,6 +249,16 @@ mod tests {
             let estimate = count.quantile(Unit::Count, percent).unwrap();
             prop_assert!((estimate - exact).abs() <= 0.0109 * exact + 0.5, "{} for {}", estimate, exact);
         }
+    }
+
+    #[test]
+    fn a_sum_of_counts_beyond_all_that_can_be_counted_is_not_sound() {
+        let mut histogram = histogram(Unit::Count, &[1, 2, 3]);
+        assert!(histogram.is_sound());
+        histogram.counts.fill(MOST_COUNTED / 2);
+        assert!(!histogram.is_sound());
+        histogram.counts.fill(u64::MAX);
+        assert!(!histogram.is_sound());
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod kafka {
 #[path = "../../../src/config/mod.rs"]
 mod config;
 
-use config::{Config, FixedEnvironment, parse};
+use config::{Config, FixedEnvironment, Place, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -26,6 +26,13 @@ fuzz_target!(|text: &str| {
             Ok(config) => drop(tidegauge_aggregate::plan::Plan::new(config.spec)),
             Err(errors) => {
                 assert!(!errors.mistakes.is_empty());
+                for mistake in &errors.mistakes {
+                    let Place::File { line, column, .. } = mistake.place else {
+                        panic!("no variable is set: {mistake}");
+                    };
+                    let columns = text.split('\n').nth(line - 1).map(|text| text.chars().count());
+                    assert!(columns.is_some_and(|columns| (1..=columns + 1).contains(&column)), "{mistake}");
+                }
                 assert!(errors.to_string().len() < 1_000 * (text.len() + 100));
             }
         }
