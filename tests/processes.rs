@@ -156,6 +156,12 @@ fn random(turn: u32) -> usize {
     (u64::from(turn + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize
 }
 
+/// Stops a process, once it is far enough to hear of it.
+fn end_well(process: &mut Process) {
+    wait_until("it has started", LIMIT, || !process.stderr().is_empty());
+    assert_eq!(process.stop(), 0, "{}", process.stderr());
+}
+
 #[test]
 fn three_processes_that_are_killed_frozen_and_restarted_write_the_tables_of_an_undisturbed_one() {
     // Every other disturbance is a kill.
@@ -192,8 +198,7 @@ fn three_processes_that_are_killed_frozen_and_restarted_write_the_tables_of_an_u
                 "kill -9"
             }
             1 => {
-                let code = processes[chosen].stop();
-                assert_eq!(code, 0, "{}", processes[chosen].stderr());
+                end_well(&mut processes[chosen]);
                 processes[chosen] = pipeline.run(&[]);
                 "restarts"
             }
@@ -226,9 +231,7 @@ fn three_processes_that_are_killed_frozen_and_restarted_write_the_tables_of_an_u
     }
     finish.store(true, Ordering::Relaxed);
     sending.join().unwrap();
-    for process in &mut processes {
-        assert_eq!(process.stop(), 0, "{}", process.stderr());
-    }
+    processes.iter_mut().for_each(end_well);
     let summary = pipeline.run_to_end(&["--close"]);
     stop.store(true, Ordering::Relaxed);
     let rows = polling.join().unwrap();
