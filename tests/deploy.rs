@@ -225,12 +225,6 @@ fn what_the_operator_gets_fits_the_rules_that_prometheus_takes() {
     let checked = Command::new("promtool").args(["check", "rules"]).arg(&rules).output();
     let checked = checked.expect("promtool is missing: run `cargo xtask install`");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-    let copy = format!("{CHART}/prometheus-rules.yml");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::copy(root().join("deploy/prometheus-rules.yml"), root().join(&copy)).unwrap();
-    }
-    let same = read(&copy) == read("deploy/prometheus-rules.yml");
-    assert!(same, "the rules have changed: UPDATE_DOCS=1 cargo test --test deploy rules");
 }
 
 #[test]
