@@ -213,7 +213,11 @@ async fn a_start_from_a_checkpoint_equals_a_start_from_the_beginning() {
         .unwrap();
     assert!(!log.checkpoint_due());
     let collected = log.collect_garbage().await.unwrap();
-    assert_eq!((collected.entries, collected.files), (5, 3), "with the entry that announced the checkpoint");
+    assert_eq!(
+        (collected.entries, collected.files),
+        (5, 3),
+        "with the entry that announced the checkpoint"
+    );
     let (mut log, recovered) = open(&store).await.unwrap();
     assert_eq!(recovered.state.announced, Some(4));
     let mut announced = from_the_beginning.state;
