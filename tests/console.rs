@@ -5,24 +5,30 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/kafka.rs"]
+mod kafka;
 #[path = "support/output.rs"]
 mod output;
+#[path = "support/producing.rs"]
+mod producing;
+#[path = "support/reading.rs"]
+mod reading;
 #[path = "support/reference/mod.rs"]
 mod reference;
 #[path = "support/service.rs"]
 mod service;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use browser::Browser;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use producing::{Message, produce, producer, send};
+use rdkafka::producer::Producer;
 use reference::RefRow;
 use serde_json::{Value, json};
 use service::{LIMIT, Service, configuration, now};
 use tempfile::TempDir;
 use tidegauge::generate::{FEEDBACK, Generator, Options, TELEMETRY};
-use tidegauge_ingest::embedded::EmbeddedBroker;
 
 const MINUTE: i64 = 60_000;
 /// What the pipeline of every test is asked for besides.
@@ -45,63 +51,31 @@ grouping = "product"
 at_least = 0.5
 "#;
 
-/// A broker, and a configuration that reads it.
+/// A configuration of its own, and where its output is.
 struct Stage {
-    broker: EmbeddedBroker,
-    producer: BaseProducer,
     directory: TempDir,
     configuration: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Stage {
-        let broker = EmbeddedBroker::start(&[(TELEMETRY, 2), (FEEDBACK, 2)]).unwrap();
-        let servers = broker.bootstrap_servers().unwrap();
+    fn new(topics: &[&str], group: &str) -> Stage {
         let directory = TempDir::new().unwrap();
         let output = directory.path().join("output");
-        let configuration = configuration(directory.path(), &servers, &[TELEMETRY, FEEDBACK], &output, WANTED);
-        let producer = ClientConfig::new().set("bootstrap.servers", &servers).create().unwrap();
-        Stage {
-            broker,
-            producer,
-            directory,
-            configuration,
-        }
+        let more = format!("kafka.group_id = \"{group}\"\n{WANTED}");
+        let configuration = configuration(directory.path(), &kafka::shared().bootstrap(), topics, &output, &more);
+        Stage { directory, configuration }
     }
 
-    /// With two hours and a half of events, of which the last minutes hold an outage.
-    fn busy() -> (Stage, Service) {
-        let stage = Stage::new();
-        let begun = Options::default().start + 600 * MINUTE;
-        let options = Options {
-            seed: 5,
-            start: begun,
-            rate: 4.0,
-            users: 300,
-            partitions: 2,
-            bad: 0.002,
-            incidents: vec!["checkout_outage@2h24m+10m:shop/checkout*0.9".parse().unwrap()],
-            ..Options::default()
-        };
-        let mut generator = Generator::new(&options).unwrap();
-        let mut sent = 0;
-        loop {
-            let record = generator.draw();
-            if record.timestamp > begun + 149 * MINUTE {
-                break;
-            }
-            sent += 1;
-            let message = BaseRecord::to(record.topic)
-                .partition(record.partition)
-                .timestamp(record.timestamp)
-                .key(record.key());
-            let message = match record.value() {
-                Some(value) => message.payload(value),
-                None => message,
-            };
-            stage.producer.send(message).map_err(|(error, _)| error).unwrap();
-        }
-        stage.producer.flush(LIMIT).unwrap();
+    /// A topic of its own, with nothing in it.
+    fn quiet(topic: &str) -> Stage {
+        kafka::shared().create_topic(topic, 1, &[]);
+        Stage::new(&[topic], topic)
+    }
+
+    /// What the events of two hours and a half make, of which the last minutes hold an outage.
+    fn busy(group: &str) -> (Stage, Service) {
+        let sent = *SENT.get_or_init(send_events);
+        let stage = Stage::new(&[TELEMETRY, FEEDBACK], group);
         let mut service = Service::run(&stage.configuration);
         service.until("read and commit everything", |s| {
             s.json("/api/v1/status")["committed"]["records"] == sent
@@ -110,16 +84,58 @@ impl Stage {
         (stage, service)
     }
 
-    fn send(&self, value: &Value, time: i64) {
-        let value = value.to_string();
-        let record = BaseRecord::<(), str>::to(TELEMETRY).partition(0).timestamp(time).payload(&value);
-        self.producer.send(record).map_err(|(error, _)| error).unwrap();
-        self.producer.flush(LIMIT).unwrap();
-    }
-
     fn output(&self) -> PathBuf {
         self.directory.path().join("output")
     }
+}
+
+/// How many records are in the topics that tests share.
+static SENT: OnceLock<u64> = OnceLock::new();
+
+fn send_events() -> u64 {
+    let broker = kafka::shared();
+    [TELEMETRY, FEEDBACK].iter().for_each(|topic| broker.create_topic(topic, 2, &[]));
+    let begun = Options::default().start + 600 * MINUTE;
+    let options = Options {
+        seed: 5,
+        start: begun,
+        rate: 3.0,
+        users: 300,
+        partitions: 2,
+        bad: 0.002,
+        incidents: vec!["checkout_outage@144m+10m:shop/checkout*0.9".parse().unwrap()],
+        ..Options::default()
+    };
+    let mut generator = Generator::new(&options).unwrap();
+    let producer = producer(&broker.bootstrap(), &[]);
+    let mut sent = 0;
+    loop {
+        let record = generator.draw();
+        if record.timestamp > begun + 149 * MINUTE {
+            producer.flush(LIMIT).unwrap();
+            return sent;
+        }
+        sent += 1;
+        let message = Message {
+            key: Some(record.key().to_vec()),
+            value: record.value().map(<[u8]>::to_vec),
+            timestamp: Some(record.timestamp),
+            headers: vec![],
+        };
+        send(&producer, record.topic, record.partition, &message);
+    }
+}
+
+/// Produces values, each with its time.
+fn tell(topic: &str, values: &[(Value, i64)]) {
+    let messages: Vec<Message> = values
+        .iter()
+        .map(|(value, time)| Message {
+            timestamp: Some(*time),
+            ..Message::text(&value.to_string())
+        })
+        .collect();
+    produce(&producer(&kafka::shared().bootstrap(), &[]), topic, 0, &messages);
 }
 
 /// The newest position of the hour that is published for products.
@@ -176,7 +192,10 @@ impl Asked {
             group,
         } = self;
         let group: String = group.iter().map(|(name, value)| format!("&{name}={value}")).collect();
-        format!("metric={metric}&stat={stat}&window={window}&grouping={grouping}{group}")
+        format!(
+            "metric={metric}&stat={stat}&window={window}&grouping={}{group}",
+            grouping.replace('+', "%2B")
+        )
     }
 }
 
@@ -263,7 +282,7 @@ fn listed(browser: &mut Browser) -> Vec<f64> {
 
 #[test]
 fn the_console_shows_what_the_tables_say_and_a_restart_does_not_empty_it() {
-    let (stage, mut service) = Stage::busy();
+    let (stage, mut service) = Stage::busy("restarts");
     let before = assert_as_in_tables(&service, &stage.output());
     let mut browser = Browser::start();
     browser.look(1280, 900, false);
@@ -292,7 +311,7 @@ fn the_console_shows_what_the_tables_say_and_a_restart_does_not_empty_it() {
         "1 target is missed",
         "Tasks failed in shop / checkout",
         "missed",
-        "at least 80.0 %",
+        "at least 80.0\u{a0}%",
         "UX: how it works",
         "CX: what they make of it",
         "Worse",
@@ -313,12 +332,11 @@ fn the_console_shows_what_the_tables_say_and_a_restart_does_not_empty_it() {
     browser.until("document.querySelectorAll('#view tbody data').length > 20");
     assert_eq!(browser.complaints, Vec::<String>::new());
     assert_eq!(service.stop(), Some(0));
-    drop(stage.broker);
 }
 
 #[test]
 fn everybody_can_use_every_view_and_no_request_leaves_the_host() {
-    let (stage, mut service) = Stage::busy();
+    let (_stage, mut service) = Stage::busy("views");
     service.until("show live results", |s| {
         s.json("/api/v1/metrics")["rows"].as_array().is_some_and(|rows| !rows.is_empty())
     });
@@ -366,7 +384,6 @@ fn everybody_can_use_every_view_and_no_request_leaves_the_host() {
         .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
     assert!(browser.requests.len() > 100, "{} requests", browser.requests.len());
-    drop(stage.broker);
     assert_eq!(service.stop(), Some(0));
 }
 
@@ -385,7 +402,7 @@ fn tab_to(browser: &mut Browser, selector: &str) {
 
 #[test]
 fn the_keyboard_alone_reaches_and_works_what_there_is_to_choose() {
-    let (stage, service) = Stage::busy();
+    let (_stage, service) = Stage::busy("keyboard");
     let mut browser = Browser::start();
     browser.look(1280, 900, false);
     open(&mut browser, &service, "overview");
@@ -415,7 +432,6 @@ fn the_keyboard_alone_reaches_and_works_what_there_is_to_choose() {
     browser.open(&page(&service, "overview"));
     browser.until("document.documentElement.dataset.theme === 'dark'");
     assert_eq!(browser.complaints, Vec::<String>::new());
-    drop(stage.broker);
 }
 
 /// An ended attempt of one person.
@@ -426,7 +442,7 @@ fn attempt(product: &str, task: &str, user: usize, time: i64) -> Value {
 
 #[test]
 fn names_of_others_are_text_wherever_they_come_up() {
-    let stage = Stage::new();
+    let stage = Stage::quiet("hostile");
     let names = [
         "<img src=x onerror=alert(1)>",
         "\"><script>alert(2)</script>",
@@ -436,13 +452,13 @@ fn names_of_others_are_text_wherever_they_come_up() {
         "[[target]]\n{{ x }}",
     ];
     let begun = now() - 20 * MINUTE;
+    let mut values = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        for user in 0..40 {
-            stage.send(&attempt(name, name, user, begun + (at * 40 + user) as i64), begun);
-        }
+        values.extend((0..40).map(|user| (attempt(name, name, user, begun + (at * 40 + user) as i64), begun)));
     }
-    stage.send(&attempt("last", "last", 0, begun + 10 * MINUTE), begun + 10 * MINUTE);
-    stage.send(&json!({"type": "<script>alert(3)</script>", "time": begun}), begun);
+    values.push((attempt("last", "last", 0, begun + 10 * MINUTE), begun + 10 * MINUTE));
+    values.push((json!({"type": "<script>alert(3)</script>", "time": begun}), begun));
+    tell("hostile", &values);
     let mut service = Service::run(&stage.configuration);
     service.until("publish", |s| {
         let answer = s.json("/api/v1/history?metric=task_success_ratio&window=5m&grouping=product");
@@ -494,13 +510,12 @@ fn names_of_others_are_text_wherever_they_come_up() {
     }
     browser.picture("hostile");
     assert_eq!(browser.complaints, Vec::<String>::new());
-    drop(stage.broker);
     assert_eq!(service.stop(), Some(0));
 }
 
 #[test]
 fn it_is_useful_while_there_is_nothing_and_while_there_is_little() {
-    let stage = Stage::new();
+    let stage = Stage::quiet("thin");
     let mut service = Service::run(&stage.configuration);
     service.until("be ready", Service::is_ready);
     let mut browser = Browser::start();
@@ -516,7 +531,10 @@ fn it_is_useful_while_there_is_nothing_and_while_there_is_little() {
         ),
         ("explore", vec!["Nothing published yet"]),
         ("journeys", vec!["No runs yet", "search → add_to_cart → checkout"]),
-        ("pipeline", vec!["no events yet", "None yet. Results appear here before"]),
+        (
+            "pipeline",
+            vec!["no events yet", "None since this process took its partitions over"],
+        ),
     ] {
         open(&mut browser, &service, view);
         says.iter().for_each(|text| browser.reads(text));
@@ -524,9 +542,12 @@ fn it_is_useful_while_there_is_nothing_and_while_there_is_little() {
         browser.assert_accessible(view);
     }
     let time = now();
-    for user in 0..5 {
-        stage.send(&attempt("shop", "checkout", user, time), time);
-    }
+    tell(
+        "thin",
+        &(0..5)
+            .map(|user| (attempt("shop", "checkout", user, time), time))
+            .collect::<Vec<_>>(),
+    );
     open(&mut browser, &service, "overview");
     for text in [
         "Too few samples to judge the targets yet",
@@ -538,6 +559,32 @@ fn it_is_useful_while_there_is_nothing_and_while_there_is_little() {
     }
     browser.picture("thin");
     assert_eq!(browser.complaints, Vec::<String>::new());
-    drop(stage.broker);
     assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_process_that_leaves_publishing_to_another_says_so() {
+    kafka::shared().create_topic("shared", 2, &[]);
+    let stage = Stage::new(&["shared"], "shared");
+    let mut first = Service::run(&stage.configuration);
+    first.until("be ready", Service::is_ready);
+    let mut second = Service::run(&stage.configuration);
+    second.until("be ready", Service::is_ready);
+    first.until("share", |s| {
+        s.json("/api/v1/status")["partitions"].as_array().is_some_and(|all| all.len() == 1)
+    });
+    let reporter = |service: &Service| service.json("/api/v1/metrics")["reporter"] == true;
+    second.until("agree on who publishes", |second| reporter(&first) != reporter(second));
+    let other = if reporter(&first) { &second } else { &first };
+    let told = other.json("/api/v1/metrics")["no_report"].as_str().unwrap().to_owned();
+    assert!(told.contains("the one that reads shared[0]"), "{told}");
+    let mut browser = Browser::start();
+    for view in ["overview", "explore", "journeys", "pipeline"] {
+        open(&mut browser, other, view);
+        browser.reads("nother process publishes");
+        browser.reads("the one that reads shared[0]");
+    }
+    open(&mut browser, other, "overview");
+    browser.picture("not-the-reporter");
+    assert_eq!((first.stop(), second.stop()), (Some(0), Some(0)));
 }

@@ -103,7 +103,7 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         metric = "crash_free_user_ratio"
         window = "1h"
         grouping = "product"
-        at_least = 0.99
+        at_least = 0.95
         [[target]]
         metric = "wait_seconds"
         stat = "p95"

@@ -1,13 +1,13 @@
 // Lines over time with their intervals, and the sample sizes below, by uPlot.
 
 import { make } from "./dom.js";
-import { clock, count, full, number, place } from "./format.js";
+import { clock, count, full, interval, number, place } from "./format.js";
 
 const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3], [], [6, 3], [2, 3], [10, 3, 2, 3]];
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 const seconds = time => Date.parse(time) / 1000;
 
-export const lineName = line => (place(line.dimensions) + (line.label ? " (" + line.label + ")" : ""));
+export const lineName = line => place(line.dimensions) + (line.label ? " (" + line.label + ")" : "");
 
 // Every time of any line, with a hole where a window was left out.
 function times(series, size) {
@@ -29,48 +29,80 @@ function aligned(series, x, pick) {
 // A transparent version of a colour of the form #rrggbb.
 const wash = hex => hex + "38";
 
+const DAY = 86400;
+// Hours and minutes, and the date where it is another one than at the mark before.
+function times24(_, marks, __, ___, step) {
+  const text = mark => new Date(mark * 1000).toISOString();
+  return marks.map((mark, at) => {
+    const date = text(mark).slice(5, 10);
+    if (step >= DAY) return date;
+    return text(mark).slice(11, 16) + (at && text(marks[at - 1]).slice(5, 10) === date ? "" : "\n" + date);
+  });
+}
+
 export function draw(node, answer, bound) {
   const { series, unit } = answer;
   const x = times(series, answer.window_ms / 1000);
-  const width = Math.max(260, node.clientWidth);
+  const width = Math.max(240, node.clientWidth), wide = width > 500;
   const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
-  const banded = series.length <= 3;
-  const data = [x], lines = [{ label: "time", value: (_, at) => at === null ? "" : clock(at * 1000, 0) }], bands = [];
-  aligned(series, x, point => point.value).forEach((values, at) => {
-    const stroke = colour("s" + (at + 1));
-    lines.push({ label: lineName(series[at]), stroke, width: 2, dash: DASHES[at], points: { size: 5, show: x.length < 60 },
-      value: (_, value) => value === null ? "" : number(value, unit) });
+  const beside = { ...axis, size: wide ? 75 : 62 };
+  const stroke = at => colour("s" + (at + 1));
+  const alone = series.length === 1;
+  const data = [x], lines = [{}], bands = [];
+  for (const [at, values] of aligned(series, x, point => point.value).entries()) {
+    lines.push({ stroke: stroke(at), width: 2, dash: DASHES[at], points: { size: 5, show: x.length < 60 } });
     data.push(values);
-  });
-  if (banded) {
-    const edges = ["upper", "lower"].map(edge => aligned(series, x, point => point[edge]));
-    series.forEach((_, at) => {
-      if (edges[0][at].every(value => value === null)) return;
-      const from = data.length;
-      data.push(edges[0][at], edges[1][at]);
-      lines.push(...["upper", "lower"].map(edge => ({ label: edge, width: 0, points: { show: false }, value: (_, value) => value === null ? "" : number(value, unit) })));
-      bands.push({ series: [from, from + 1], fill: wash(colour("s" + (at + 1))) });
-    });
   }
-  if (bound !== null && bound !== undefined) {
+  if (series.length <= 3) {
+    const [upper, lower] = ["upper", "lower"].map(edge => aligned(series, x, point => point[edge]));
+    for (const at of series.keys()) {
+      if (upper[at].every(value => value === null)) continue;
+      bands.push({ series: [data.length, data.length + 1], fill: wash(stroke(at)) });
+      data.push(upper[at], lower[at]);
+      lines.push({ width: 0, points: { show: false } }, { width: 0, points: { show: false } });
+    }
+  }
+  if (bound !== null) {
     data.push(x.map(() => bound));
-    lines.push({ label: "target", stroke: colour("bad"), width: 1.5, dash: [8, 5], points: { show: false }, value: () => number(bound, unit) });
+    lines.push({ stroke: colour("bad"), width: 1.5, dash: [8, 5], points: { show: false } });
   }
-  const wide = width > 500;
-  const scales = { x: { time: true } };
-  const tzDate = time => uPlot.tzDate(new Date(time * 1e3), "Etc/UTC");
-  const top = { width, height: wide ? 320 : 240, tzDate, scales, bands, series: lines, legend: { live: wide }, cursor: { drag: { x: false, y: false } },
-    axes: [{ ...axis }, { ...axis, size: wide ? 75 : 62, values: (_, values) => values.map(value => number(value, unit)) }] };
+  const readout = make("p", { class: "faint readout", "aria-hidden": "true" });
+  const read = at => {
+    const time = at === null || at === undefined ? null : x[at];
+    const parts = time === null ? [] : series.flatMap(line => {
+      const point = line.points.find(point => seconds(point.end) === time);
+      return point ? [(alone ? "" : lineName(line) + " ") + number(point.value, unit) + (point.lower === null ? "" : " (" + interval(point.lower, point.upper, unit) + ")") + ", n " + count(point.n)] : [];
+    });
+    readout.textContent = parts.length ? clock(time * 1000, 0) + ": " + parts.join("; ") : "Point at the chart to read a window.";
+  };
+  read(null);
+  const shared = { width, tzDate: time => uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"), legend: { show: false } };
+  const cursor = { drag: { x: false, y: false }, sync: { key: "time" } };
+  const top = { ...shared, height: wide ? 320 : 240, bands, series: lines, cursor, hooks: { setCursor: [chart => read(chart.cursor.idx)] },
+    axes: [{ ...axis, values: times24 }, { ...beside, values: (_, values) => values.map(value => number(value, unit)) }] };
   const sizes = aligned(series, x, point => point.n);
-  const below = { width, height: 110, tzDate, scales: { ...scales, y: { range: (_, __, most) => [0, (most || 1) * 1.1] } }, legend: { show: false }, cursor: { drag: { x: false, y: false } },
-    series: [{}, ...series.map((line, at) => ({ label: lineName(line), stroke: colour("s" + (at + 1)), width: 1.5, dash: DASHES[at], fill: series.length === 1 ? wash(colour("s1")) : undefined, points: { show: false } }))],
-    axes: [{ ...axis }, { ...axis, size: wide ? 75 : 62, values: (_, values) => values.map(value => Number.isInteger(value) ? count(value) : "") }] };
-  const name = full(answer.metric, answer.stat) + " over time";
+  const most = Math.max(1, ...series.flatMap(line => line.points.map(point => point.n)));
+  const below = { ...shared, height: 110, cursor, scales: { y: { range: [0, most * 1.1] } },
+    series: [{}, ...series.map((_, at) => ({ stroke: stroke(at), width: 1.5, dash: DASHES[at], fill: alone ? wash(stroke(at)) : undefined, points: { show: false } }))],
+    axes: [{ ...axis, values: times24 }, { ...beside, splits: () => [0, most], values: (_, values) => values.map(count) }] };
   const picture = (text, options, numbers) => {
     const box = make("div", { class: "chart", role: "img", "aria-label": text });
     new uPlot(options, numbers, box);
     return box;
   };
-  node.replaceChildren(picture(name + "; the same numbers are in the table below", top, data), make("p", { class: "faint" }, "Sample size of each window (n)"),
-    picture("Sample size over time; the same numbers are in the table below", below, [x, ...sizes]));
+  const name = full(answer.metric, answer.stat) + " over time";
+  node.replaceChildren(names(series, stroke, bound === null ? null : "target: " + number(bound, unit)), picture(name + "; the same numbers are in the table below", top, data), readout,
+    make("p", { class: "faint" }, "Sample size of each window (n)"), picture("Sample size over time; the same numbers are in the table below", below, [x, ...sizes]));
+}
+
+// Which line is whose.
+function names(series, stroke, target) {
+  const entry = (text, colour, dash) => {
+    const mark = make("i", { "aria-hidden": "true" });
+    mark.style.borderTopColor = colour;
+    mark.style.borderTopStyle = dash ? "dashed" : "solid";
+    return make("li", {}, mark, text);
+  };
+  const all = series.length > 1 ? series.map((line, at) => entry(lineName(line), stroke(at), DASHES[at].length)) : [];
+  return make("ul", { class: "names" }, all, target && entry(target, colour("bad"), true));
 }

@@ -23,16 +23,16 @@ export function refill(node, ...children) {
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
-// A table that scrolls by itself on a narrow screen, and by keyboard. Cells are texts, nodes, or { node, class } objects.
+// A table that becomes one card a row on a narrow screen; its roles are said since such a display would lose them. Where it is still too wide it
+// scrolls, by keyboard too. Cells are texts or nodes.
 export function table(caption, heads, rows, { numbers = [], hidden = false } = {}) {
-  const cell = (content, column) => {
-    const tag = column === 0 ? "th" : "td";
-    return make(tag, { scope: column === 0 ? "row" : null, class: numbers.includes(column) ? "number" : null }, content);
-  };
-  const head = heads.map((text, column) => make("th", { scope: "col", class: numbers.includes(column) ? "number" : null }, text));
+  const number = column => numbers.includes(column) ? "number" : null;
+  const cell = (content, column) => column === 0 ? make("th", { scope: "row", role: "rowheader", class: number(column) }, content)
+    : make("td", { role: "cell", class: number(column), "data-label": heads[column] }, make("div", {}, content));
+  const head = heads.map((text, column) => make("th", { scope: "col", role: "columnheader", class: number(column) }, text));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption, "data-key": "table " + caption },
-    make("table", {}, make("caption", { class: hidden ? "unseen" : null }, caption), make("thead", {}, make("tr", {}, head)),
-      make("tbody", {}, rows.map(row => make("tr", {}, row.map(cell))))));
+    make("table", { class: "stack", role: "table" }, make("caption", { class: hidden ? "unseen" : null }, caption), make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, head)),
+      make("tbody", { role: "rowgroup" }, rows.map(row => make("tr", { role: "row" }, row.map(cell))))));
 }
 
 // A number as people read it, with what it is exactly.

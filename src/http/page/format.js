@@ -20,7 +20,7 @@ export const place = dimensions => Object.values(dimensions).map(value => value 
 
 export function number(value, unit) {
   if (value === null || value === undefined) return "";
-  if (unit.startsWith("ratio")) return (100 * value).toFixed(1) + " %";
+  if (unit.startsWith("ratio")) return (100 * value).toFixed(1) + "\u00a0%";
   if (unit.startsWith("difference")) return (value < 0 ? "−" : "+") + (100 * Math.abs(value)).toFixed(1) + " points";
   if (unit.startsWith("seconds")) return span(value);
   if (unit.startsWith("points")) return value.toFixed(unit.includes("100") ? 1 : 2);
@@ -32,16 +32,16 @@ export function number(value, unit) {
 export function interval(lower, upper, unit) {
   if (lower === null || upper === null || lower === undefined || upper === undefined) return "";
   const [from, to] = [number(lower, unit), number(upper, unit)];
-  if (unit.startsWith("ratio")) return from.replace(" %", "") + " to " + to;
+  if (unit.startsWith("ratio")) return from.replace("\u00a0%", "") + " to " + to;
   if (unit.startsWith("difference")) return from.replace(" points", "") + " to " + to;
   return from + " to " + (unit.startsWith("factor") ? to.replace("× ", "") : to);
 }
 
 export function span(seconds) {
-  if (seconds < 1) return Math.round(1000 * seconds) + " ms";
-  if (seconds < 60) return +seconds.toPrecision(3) + " s";
-  if (seconds < 5400) return +(seconds / 60).toFixed(1) + " min";
-  return seconds < 172800 ? +(seconds / 3600).toFixed(1) + " h" : +(seconds / 86400).toFixed(1) + " days";
+  if (seconds < 1) return Math.round(1000 * seconds) + "\u00a0ms";
+  if (seconds < 60) return +seconds.toPrecision(3) + "\u00a0s";
+  if (seconds < 5400) return +(seconds / 60).toFixed(1) + "\u00a0min";
+  return seconds < 172800 ? +(seconds / 3600).toFixed(1) + "\u00a0h" : +(seconds / 86400).toFixed(1) + " days";
 }
 
 export function bytes(n) {

@@ -84,19 +84,22 @@ function targets(overview, today) {
     return section("Targets", "", make("p", {}, "None are configured. A target says what is good; each becomes a line here and an alert rule:"),
       make("pre", {}, "[[target]]\nmetric = \"task_success_ratio\"\nwindow = \"1h\"\ngrouping = \"product+task\"\nwhere = { task = \"checkout\" }\nat_least = 0.95"));
   }
-  const rows = overview.targets.flatMap(target => {
+  const all = overview.targets.flatMap(target => {
     const bound = target.at_least === undefined ? "at most " + number(target.at_most, target.unit) : "at least " + number(target.at_least, target.unit);
     const name = full(target.metric, target.stat) + " in " + target.window + ", " + bound;
-    const all = target.groups.slice(0, 6).map(group => {
+    const lines = target.groups.slice(0, 6).map(group => {
       const [kind, text] = VERDICTS[group.verdict];
       const to = explore({ ...target, dimensions: group.dimensions, label: group.label });
-      return [name, make("a", { href: to, "data-key": "target " + name + place(group.dimensions) }, place(group.dimensions) + (group.label ? " (" + group.label + ")" : "")),
-        make("span", { class: "mark " + kind }, text), value(group, target.unit), clock(group.since, today)];
+      return { verdict: group.verdict, row: [name, make("a", { href: to, "data-key": "target " + name + place(group.dimensions) }, place(group.dimensions) + (group.label ? " (" + group.label + ")" : "")),
+        make("span", { class: "mark " + kind }, text), value(group, target.unit), clock(group.since, today)] };
     });
-    if (!all.length) all.push([name, place(target.where), make("span", { class: "mark" }, "no data in this window"), "", ""]);
-    if (target.groups.length > 6) all.push([name, "and " + (target.groups.length - 6) + " more groups", "", "", ""]);
-    return all;
+    if (!lines.length) lines.push({ verdict: "few", row: [name, place(target.where), make("span", { class: "mark" }, "no data in this window"), "", ""] });
+    if (target.groups.length > 6) lines.push({ verdict: "few", row: [name, "and " + (target.groups.length - 6) + " more groups", "", "", ""] });
+    return lines;
   });
+  // The worst first.
+  const order = ["missed", "likely_missed", "likely_met", "met", "few"];
+  const rows = all.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict)).map(line => line.row);
   return section("Targets", "", table("Targets and how they stand now", ["Target", "Where", "Verdict", "Now", "Since"], rows, { numbers: [3, 4], hidden: true }));
 }
 
@@ -156,8 +159,9 @@ function products(metrics) {
   const tasks = here.filter(row => row.grouping === "product+task" && row.metric === "task_success_ratio").sort((a, b) => a.value - b.value);
   const cards = (names.length ? names : ["everything"]).map(product => {
     const mine = names.length ? peers.filter(row => place(row.dimensions) === product) : all;
-    const side = (heading, list) => block(heading, list.flatMap(([metric, stat]) =>
-      mine.filter(row => row.metric === metric && row.stat === stat).map(row => line(row, full(metric, stat, row.label), names.length ? peers : all))));
+    // Of many currencies, the two with the most purchases.
+    const side = (heading, list) => block(heading, list.flatMap(([metric, stat]) => mine.filter(row => row.metric === metric && row.stat === stat)
+      .sort((a, b) => b.n - a.n).slice(0, 2).map(row => line(row, full(metric, stat, row.label), names.length ? peers : all))));
     const worst = tasks.filter(row => names.length && (row.dimensions.product ?? "(none)") === product).slice(0, 6).map(row => line(row, row.dimensions.task ?? "(none)", tasks));
     return section(product, "", make("div", { class: "sides" }, make("div", {}, side("UX: how it works", UX)), make("div", {}, side("CX: what they make of it", CX)),
       make("div", {}, side("UX to CX: what goes with friction", LINKS), worst.length ? block("Task success, the lowest first", worst) : [])));
