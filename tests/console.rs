@@ -43,7 +43,7 @@ metric = "task_success_ratio"
 window = "1h"
 grouping = "product+task"
 where = { task = "checkout" }
-at_least = 0.8
+at_least = 0.9
 [[target]]
 metric = "crash_free_user_ratio"
 window = "1h"
@@ -258,7 +258,9 @@ fn assert_as_in_tables(service: &Service, output: &Path) -> i64 {
                 .iter()
                 .find(|row| row.window_end == millis(&point["end"]))
                 .unwrap_or_else(|| panic!("{query}: {point}"));
+            // Written and read as the answer is: reading alone may be off in the last digit.
             let told = json!({"value": row.value, "lower": row.lower, "upper": row.upper, "n": row.n, "numerator": row.numerator, "denominator": row.denominator});
+            let told: Value = serde_json::from_str(&told.to_string()).unwrap();
             for (name, value) in told.as_object().unwrap() {
                 assert_eq!(&point[name], value, "{name} of {query} at {}", point["end"]);
             }
@@ -276,8 +278,13 @@ fn assert_as_in_tables(service: &Service, output: &Path) -> i64 {
 
 /// The exact numbers in the table below the chart, newest first.
 fn listed(browser: &mut Browser) -> Vec<f64> {
-    let numbers = browser.eval("[...document.querySelectorAll('#view tbody data')].map(number => Number(number.value))");
-    numbers.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    let numbers = browser.eval("[...document.querySelectorAll('#view tbody data')].map(number => number.value)");
+    numbers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 #[test]
@@ -311,7 +318,7 @@ fn the_console_shows_what_the_tables_say_and_a_restart_does_not_empty_it() {
         "1 target is missed",
         "Tasks failed in shop / checkout",
         "missed",
-        "at least 80.0\u{a0}%",
+        "at least 90.0\u{a0}%",
         "UX: how it works",
         "CX: what they make of it",
         "Worse",

@@ -7,7 +7,7 @@ const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3], [], [6, 3], [2, 3], [10, 3, 2
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 const seconds = time => Date.parse(time) / 1000;
 
-export const lineName = line => place(line.dimensions) + (line.label ? " (" + line.label + ")" : "");
+export const lineName = (line, grouping) => place({ dimensions: line.dimensions, grouping }) + (line.label ? " (" + line.label + ")" : "");
 
 // Every time of any line, with a hole where a window was left out.
 function times(series, size) {
@@ -29,7 +29,9 @@ function aligned(series, x, pick) {
 // A transparent version of a colour of the form #rrggbb.
 const wash = hex => hex + "38";
 
-const DAY = 86400;
+const HOUR = 3600, DAY = 86400;
+// Windows end on whole minutes at the least.
+const STEPS = [60, 300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
 // Hours and minutes, and the date where it is another one than at the mark before.
 function times24(_, marks, __, ___, step) {
   const text = mark => new Date(mark * 1000).toISOString();
@@ -71,7 +73,7 @@ export function draw(node, answer, bound) {
     const time = at === null || at === undefined ? null : x[at];
     const parts = time === null ? [] : series.flatMap(line => {
       const point = line.points.find(point => seconds(point.end) === time);
-      return point ? [(alone ? "" : lineName(line) + " ") + number(point.value, unit) + (point.lower === null ? "" : " (" + interval(point.lower, point.upper, unit) + ")") + ", n " + count(point.n)] : [];
+      return point ? [(alone ? "" : lineName(line, answer.grouping) + " ") + number(point.value, unit) + (point.lower === null ? "" : " (" + interval(point.lower, point.upper, unit) + ")") + ", n " + count(point.n)] : [];
     });
     readout.textContent = parts.length ? clock(time * 1000, 0) + ": " + parts.join("; ") : "Point at the chart to read a window.";
   };
@@ -79,30 +81,30 @@ export function draw(node, answer, bound) {
   const shared = { width, tzDate: time => uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"), legend: { show: false } };
   const cursor = { drag: { x: false, y: false }, sync: { key: "time" } };
   const top = { ...shared, height: wide ? 320 : 240, bands, series: lines, cursor, hooks: { setCursor: [chart => read(chart.cursor.idx)] },
-    axes: [{ ...axis, values: times24 }, { ...beside, values: (_, values) => values.map(value => number(value, unit)) }] };
+    axes: [{ ...axis, values: times24, incrs: STEPS }, { ...beside, values: (_, values) => values.map(value => number(value, unit)) }] };
   const sizes = aligned(series, x, point => point.n);
   const most = Math.max(1, ...series.flatMap(line => line.points.map(point => point.n)));
   const below = { ...shared, height: 110, cursor, scales: { y: { range: [0, most * 1.1] } },
     series: [{}, ...series.map((_, at) => ({ stroke: stroke(at), width: 1.5, dash: DASHES[at], fill: alone ? wash(stroke(at)) : undefined, points: { show: false } }))],
-    axes: [{ ...axis, values: times24 }, { ...beside, splits: () => [0, most], values: (_, values) => values.map(count) }] };
+    axes: [{ ...axis, values: times24, incrs: STEPS }, { ...beside, splits: () => [0, most], values: (_, values) => values.map(count) }] };
   const picture = (text, options, numbers) => {
     const box = make("div", { class: "chart", role: "img", "aria-label": text });
     new uPlot(options, numbers, box);
     return box;
   };
   const name = full(answer.metric, answer.stat) + " over time";
-  node.replaceChildren(names(series, stroke, bound === null ? null : "target: " + number(bound, unit)), picture(name + "; the same numbers are in the table below", top, data), readout,
+  node.replaceChildren(names(answer, stroke, bound === null ? null : "target: " + number(bound, unit)), picture(name + "; the same numbers are in the table below", top, data), readout,
     make("p", { class: "faint" }, "Sample size of each window (n)"), picture("Sample size over time; the same numbers are in the table below", below, [x, ...sizes]));
 }
 
 // Which line is whose.
-function names(series, stroke, target) {
+function names(answer, stroke, target) {
   const entry = (text, colour, dash) => {
     const mark = make("i", { "aria-hidden": "true" });
     mark.style.borderTopColor = colour;
     mark.style.borderTopStyle = dash ? "dashed" : "solid";
     return make("li", {}, mark, text);
   };
-  const all = series.length > 1 ? series.map((line, at) => entry(lineName(line), stroke(at), DASHES[at].length)) : [];
+  const all = answer.series.length > 1 ? answer.series.map((line, at) => entry(lineName(line, answer.grouping), stroke(at), DASHES[at].length)) : [];
   return make("ul", { class: "names" }, all, target && entry(target, colour("bad"), true));
 }

@@ -102,7 +102,7 @@ function form({ metric, windows, window, groupings, grouping, stat, group, label
     metric.stats.length > 1 && choice("Number", metric.stats.map(value => ({ value, text: capital(statName(value)) })), stat, value => go({ stat: value }), "stat"),
     choice("Window", windows.map(one => ({ value: one.name })), window.name, value => go({ window: value }), "window"),
     choice("By", groupings.map(one => ({ value: one.name, text: one.name === "overall" ? "everything" : one.dimensions.join(" and ") })), grouping.name, value => go({ grouping: value }), "grouping"),
-    !single && choice("Group", [{ value: "", text: "the largest ones" }, ...answer.groups.map(one => ({ value: keyOf(one), text: lineName(one) }))],
+    !single && choice("Group", [{ value: "", text: "the largest ones" }, ...answer.groups.map(one => ({ value: keyOf(one), text: lineName(one, grouping.name) }))],
       mine && Object.keys(group).length === grouping.dimensions.length ? keyOf(mine) : "", chooseGroup, "group"));
 }
 
@@ -121,7 +121,7 @@ function about({ metric, stat, window }) {
   const empty = known.overview.no_report ? capital(known.overview.no_report) + "." : answer.loading ? "The history is still being read from the tables."
     : "Nothing published yet for this choice. A window is published once the events have passed its end by the lateness, so the first " + window.name + " results take at least that long; "
       + "a metric without a single sample has no row.";
-  refill(parts.about, make("h2", {}, full(metric.name, stat, lines.length === 1 ? lines[0].label : null) + (lines.length === 1 ? " of " + place(lines[0].dimensions) : "")),
+  refill(parts.about, make("h2", {}, full(metric.name, stat, lines.length === 1 ? lines[0].label : null) + (lines.length === 1 ? " of " + place({ ...lines[0], grouping: answer.grouping }) : "")),
     make("p", { class: "faint" }, metric.help + " Counted: " + metric.definition + "." + (metric.interval ? " The band is the interval: " + metric.interval + "." : " It has no interval.")),
     !lines.length && make("p", {}, empty),
     newest && make("p", {}, "Newest: ", exact(newest.value, unit), newest.lower === null ? "" : " (" + interval(newest.lower, newest.upper, unit) + ")",
@@ -133,7 +133,7 @@ function list() {
   const unit = answer.unit, several = answer.series.length > 1;
   const rows = answer.series.flatMap(line => line.points.map(point => ({ line, point }))).sort((a, b) => b.point.end.localeCompare(a.point.end)).slice(0, 500).map(({ line, point }) => {
     const cells = [clock(point.end, 0), exact(point.value, unit), interval(point.lower, point.upper, unit), count(point.n), point.revision ? String(point.revision) : ""];
-    if (several) cells.splice(1, 0, lineName(line));
+    if (several) cells.splice(1, 0, lineName(line, answer.grouping));
     return cells;
   });
   const heads = ["Window ended", "Value", "Interval", "n", "Revision"];

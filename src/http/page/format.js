@@ -16,7 +16,12 @@ export const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 export const full = (metric, stat, label) => title(metric) + (stat && stat !== "value" ? ", " + (STATS[stat] ?? stat) : "") + (label ? " (" + label + ")" : "");
 export const stat = name => STATS[name] ?? name;
 export const count = n => n.toLocaleString("en");
-export const place = dimensions => Object.values(dimensions).map(value => value ?? "(none)").join(" / ") || "everything";
+// The values of a group in the order of its grouping.
+export function place({ dimensions, grouping }) {
+  const order = (grouping ?? "").split("+");
+  const entries = Object.entries(dimensions).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  return entries.map(([, value]) => value ?? "(none)").join(" / ") || "everything";
+}
 
 export function number(value, unit) {
   if (value === null || value === undefined) return "";

@@ -25,9 +25,9 @@ export function update(known, view) {
   const windows = [...new Set(runs.map(row => row.window))];
   if (!windows.includes(window)) window = windows[0];
   const here = runs.filter(row => row.window === window);
-  const groups = [...new Set(here.map(row => row.grouping + "\n" + place(row.dimensions)))];
+  const groups = [...new Set(here.map(row => row.grouping + "\n" + place(row)))];
   if (!groups.includes(group)) group = groups[0];
-  const mine = here.filter(row => row.grouping + "\n" + place(row.dimensions) === group);
+  const mine = here.filter(row => row.grouping + "\n" + place(row) === group);
   const set = change => value => {
     change(value);
     update(...last);

@@ -71,9 +71,9 @@ function verdict(overview, metrics, status, today) {
 function spikes(overview, metrics, catalogue, today) {
   if (!overview.spikes.length) return null;
   const items = overview.spikes.slice(0, 10).map(spike => make("li", {},
-    make("a", { href: explore({ ...spike, stat: "value", label: null }), "data-key": "spike " + spike.metric + place(spike.dimensions) }, named(spike.metric) + " in " + place(spike.dimensions)),
+    make("a", { href: explore({ ...spike, stat: "value", label: null }), "data-key": "spike " + spike.metric + place(spike) }, named(spike.metric) + " in " + place(spike)),
     ": " + number(spike.now, "ratio") + " (" + count(spike.numerator) + " of " + count(spike.denominator) + ") in the last " + spike.window + " against " + number(spike.before, "ratio")
-    + " in the " + span(spike.baseline_ms / 1000) + " before; " + number(spike.value, "difference") + ", with near certainty " + interval(spike.lower, spike.upper, "difference")
+    + " in the " + span(spike.baseline_ms / 1000) + " before; " + number(spike.value, "difference") + ", almost surely " + interval(spike.lower, spike.upper, "difference")
     + (spike.since ? "; since " + clock(spike.since, today) : "; just now") + "."));
   return section("Spikes: worse than the recent past, beyond chance", "", make("ul", {}, items),
     overview.spikes.length > 10 && make("p", { class: "faint" }, "And " + (overview.spikes.length - 10) + " more."));
@@ -88,12 +88,12 @@ function targets(overview, today) {
     const bound = target.at_least === undefined ? "at most " + number(target.at_most, target.unit) : "at least " + number(target.at_least, target.unit);
     const name = full(target.metric, target.stat) + " in " + target.window + ", " + bound;
     const lines = target.groups.slice(0, 6).map(group => {
-      const [kind, text] = VERDICTS[group.verdict];
+      const [kind, text] = VERDICTS[group.verdict], at = { ...group, grouping: target.grouping };
       const to = explore({ ...target, dimensions: group.dimensions, label: group.label });
-      return { verdict: group.verdict, row: [name, make("a", { href: to, "data-key": "target " + name + place(group.dimensions) }, place(group.dimensions) + (group.label ? " (" + group.label + ")" : "")),
+      return { verdict: group.verdict, row: [name, make("a", { href: to, "data-key": "target " + name + place(at) }, place(at) + (group.label ? " (" + group.label + ")" : "")),
         make("span", { class: "mark " + kind }, text), value(group, target.unit), clock(group.since, today)] };
     });
-    if (!lines.length) lines.push({ verdict: "few", row: [name, place(target.where), make("span", { class: "mark" }, "no data in this window"), "", ""] });
+    if (!lines.length) lines.push({ verdict: "few", row: [name, place({ dimensions: target.where }), make("span", { class: "mark" }, "no data in this window"), "", ""] });
     if (target.groups.length > 6) lines.push({ verdict: "few", row: [name, "and " + (target.groups.length - 6) + " more groups", "", "", ""] });
     return lines;
   });
@@ -115,8 +115,8 @@ function changes(overview, today) {
       : "Nothing to compare yet: this needs two whole windows one after the other, with at least 30 samples each."));
   }
   const rows = worse => found.filter(change => change.worse === worse).map(change => [
-    make("a", { href: explore({ ...change, window }), "data-key": "change " + change.metric + place(change.dimensions) }, full(change.metric, change.stat, change.label)),
-    place(change.dimensions), value(change.before, change.unit), value(change.now, change.unit), clock(change.since, today)]);
+    make("a", { href: explore({ ...change, window }), "data-key": "change " + change.metric + place(change) }, full(change.metric, change.stat, change.label)),
+    place(change), value(change.before, change.unit), value(change.now, change.unit), clock(change.since, today)]);
   const heads = ["What", "Where", "Before", "Now", "Since"];
   const block = (caption, list) => list.length ? table(caption, heads, list, { numbers: [2, 3, 4] }) : make("p", { class: "faint" }, caption + ": nothing.");
   return section("What changed", "", make("p", { class: "faint" }, "The " + window + " up to " + clock(end, today) + " against the " + window + " before it, in every grouping of that window, where the two 95 % intervals do not meet: "
@@ -139,7 +139,7 @@ function track(row, peers) {
 
 function line(row, label, peers) {
   const alike = peers.filter(peer => peer.metric === row.metric && peer.stat === row.stat && peer.label === row.label);
-  const to = make("a", { href: explore(row), title: row.help, "data-key": "number " + row.metric + row.stat + row.label + place(row.dimensions) }, label);
+  const to = make("a", { href: explore(row), title: row.help, "data-key": "number " + row.metric + row.stat + row.label + place(row) }, label);
   return [[to, track(row, alike)], value(row, row.unit)];
 }
 
@@ -155,10 +155,10 @@ function products(metrics) {
   if (!windows.includes(wanted)) wanted = windows.includes("1h") ? "1h" : windows[0];
   const here = metrics.rows.filter(row => row.window === wanted);
   const peers = here.filter(row => row.grouping === "product"), all = here.filter(row => row.grouping === "overall");
-  const names = [...new Set(peers.map(row => place(row.dimensions)))].sort();
+  const names = [...new Set(peers.map(row => place(row)))].sort();
   const tasks = here.filter(row => row.grouping === "product+task" && row.metric === "task_success_ratio").sort((a, b) => a.value - b.value);
   const cards = (names.length ? names : ["everything"]).map(product => {
-    const mine = names.length ? peers.filter(row => place(row.dimensions) === product) : all;
+    const mine = names.length ? peers.filter(row => place(row) === product) : all;
     // Of many currencies, the two with the most purchases.
     const side = (heading, list) => block(heading, list.flatMap(([metric, stat]) => mine.filter(row => row.metric === metric && row.stat === stat)
       .sort((a, b) => b.n - a.n).slice(0, 2).map(row => line(row, full(metric, stat, row.label), names.length ? peers : all))));
