@@ -5,7 +5,7 @@ use tidegauge_aggregate::row::MetricRow;
 
 use crate::config::Bound;
 
-/// Below this many samples nothing is judged.
+/// Below this many samples no target is judged and nothing is compared.
 pub const LEAST_SAMPLES: u64 = 30;
 
 /// A spike, as metrics.md defines it beside `lower > 0`: the least excess, the least part of the baseline, the least count.
@@ -134,9 +134,16 @@ pub fn verdict(metric: &Metric, bound: Bound, value: f64, interval: Option<(f64,
     }
 }
 
-/// Whether the value is a total, of which a small one tells as much as a large one.
-fn is_total(metric: &Metric) -> bool {
-    metric.is_counter() || matches!(metric.formula, Formula::Users(_) | Formula::Sessions | Formula::Revenue)
+/// Whether the value is a total, of which a small one tells as much as a large one: there is no sample that could be too small.
+#[must_use]
+pub fn is_total(metric: &Metric) -> bool {
+    is_count(metric) || matches!(metric.formula, Formula::Revenue)
+}
+
+/// Whether the value is the number of samples itself.
+#[must_use]
+pub fn is_count(metric: &Metric) -> bool {
+    metric.is_counter() || matches!(metric.formula, Formula::Users(_) | Formula::Sessions)
 }
 
 /// Whether a row of `spike_excess` is a spike, and not just what it takes to see one.

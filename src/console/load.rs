@@ -124,3 +124,99 @@ async fn take(shared: &Arc<Shared>, spec: &Arc<Spec>, path: &str, file: bytes::B
         tracing::warn!(error, path, "a file of results could not be read; the console shows a gap");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bytes::Bytes;
+    use tidegauge_sink::store::{MemoryStore, Move};
+    use tidegauge_sink::table::{FileIdentity, TableOptions, encode_metrics};
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const NOON: i64 = 1_767_268_800_000;
+
+    fn row(end: i64, value: f64, revision: u32) -> MetricRow {
+        MetricRow {
+            window: 2,
+            window_start: EventTime(end - HOUR),
+            window_end: EventTime(end),
+            grouping: 0,
+            group: Arc::from([]),
+            metric: "task_success_ratio",
+            stat: "value",
+            label: None,
+            value: Some(value),
+            lower: None,
+            upper: None,
+            n: 9,
+            numerator: None,
+            denominator: None,
+            revision,
+        }
+    }
+
+    async fn put(store: &MemoryStore, path: &str, bytes: Bytes) {
+        store.stage("_tidegauge/staging/x", bytes).await.unwrap();
+        let staged = "_tidegauge/staging/x".to_owned();
+        store
+            .publish(&[Move {
+                staged,
+                path: path.to_owned(),
+            }])
+            .await
+            .unwrap();
+    }
+
+    async fn publish(store: &MemoryStore, name: &str, rows: &[MetricRow]) {
+        let options = TableOptions::new(Arc::new(Spec::default()));
+        let identity = FileIdentity {
+            nonce: name.to_owned(),
+            version: "0".to_owned(),
+        };
+        for file in encode_metrics(rows, &options, &identity).unwrap() {
+            put(store, &format!("metrics/{}/{name}.parquet", file.partition), file.bytes).await;
+        }
+    }
+
+    async fn ends(store: MemoryStore, newest: i64) -> Vec<(i64, Option<f64>)> {
+        let shared = Arc::new(Shared::new(&Spec::default(), 1_000));
+        let mut feed = Feed::new(Arc::clone(&shared), Spec::default(), Arc::new(store));
+        feed.reload(Some(EventTime(newest)));
+        while shared.is_loading() {
+            tokio::task::yield_now().await;
+        }
+        let history = shared.lock();
+        let line = history.line(2, 0, &super::super::history::SeriesKey::of(&row(0, 0.0, 0)));
+        line.iter().map(|point| ((point.end.0 - NOON) / HOUR, point.value())).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_published_within_days_comes_back_at_its_highest_revision() {
+        let store = MemoryStore::new();
+        publish(&store, "b", &[row(NOON, 0.5, 1)]).await;
+        publish(
+            &store,
+            "a",
+            &[row(NOON, 0.4, 0), row(NOON - HOUR, 0.3, 0), row(NOON - 30 * HOUR, 0.2, 0)],
+        )
+        .await;
+        publish(&store, "c", &[row(NOON - 24 * 30 * HOUR, 0.1, 0)]).await;
+        assert_eq!(ends(store, NOON).await, [(-30, Some(0.2)), (-1, Some(0.3)), (0, Some(0.5))]);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_costs_its_own_rows_only() {
+        let store = MemoryStore::new();
+        publish(&store, "a", &[row(NOON, 0.4, 0)]).await;
+        put(
+            &store,
+            "metrics/date=2026-01-01/hour=12/damaged.parquet",
+            Bytes::from_static(b"PAR1 no more PAR1"),
+        )
+        .await;
+        assert_eq!(ends(store, NOON).await, [(0, Some(0.4))]);
+    }
+}

@@ -13,7 +13,7 @@ use crate::http::time;
 
 /// Changes in one answer at most, the largest first.
 const CHANGES: usize = 20;
-/// Changes are looked for in the window whose size is nearest to this.
+/// Changes are looked for in the window whose size is nearest to this and that has something to compare.
 const LOOKED_AT: i64 = 3_600_000;
 
 /// What is judged.
@@ -178,10 +178,16 @@ impl Material<'_> {
 
     /// Committed results of one window against those of the window right before it, where the intervals do not meet.
     fn changes(&self) -> Value {
-        let windows = self.spec.windows.iter().enumerate();
-        let Some((index, window)) = windows.min_by_key(|(_, w)| (w.size - LOOKED_AT).abs()) else {
-            return json!({});
-        };
+        let mut windows: Vec<usize> = (0..self.spec.windows.len()).collect();
+        windows.sort_by_key(|index| self.spec.windows.get(*index).map(|w| (w.size.abs_diff(LOOKED_AT), w.slide)));
+        // In the first hours only shorter ones have a whole one before.
+        let found = windows.iter().filter_map(|index| self.changes_of(*index)).next();
+        found.unwrap_or_else(|| json!({"compared": 0, "left_off": 0, "found": []}))
+    }
+
+    /// None where nothing can be compared.
+    fn changes_of(&self, index: usize) -> Option<Value> {
+        let window = self.spec.windows.get(index)?;
         let mut compared = 0_u64;
         let mut found: Vec<(f64, Value)> = Vec::new();
         let mut newest = None;
@@ -213,15 +219,18 @@ impl Material<'_> {
                 }
             }
         }
+        if compared == 0 {
+            return None;
+        }
         found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let left_off = found.len().saturating_sub(CHANGES);
-        json!({
+        Some(json!({
             "window": window.name,
             "end": newest.and_then(time),
             "compared": compared,
             "left_off": left_off,
             "found": found.into_iter().take(CHANGES).map(|(_, change)| change).collect::<Vec<_>>(),
-        })
+        }))
     }
 }
 
@@ -389,5 +398,15 @@ mod tests {
             (&json!("shop"), &json!(true))
         );
         assert_eq!(found[0]["since"], "1970-01-01T02:00:00Z");
+    }
+
+    #[test]
+    fn in_the_first_hours_shorter_windows_are_compared() {
+        let five = 1;
+        let of = |end, values| row(five, end, &["shop"], "task_success_ratio", values);
+        let changes = overview(&[], &[], &[of(10, [0.93, 0.95, 0.97]), of(15, [0.7, 0.8, 0.85])])["changes"].clone();
+        assert_eq!((&changes["compared"], &changes["window"]), (&json!(1), &json!("5m")));
+        let nothing = overview(&[], &[], &[])["changes"].clone();
+        assert_eq!((&nothing["compared"], &nothing["found"]), (&json!(0), &json!([])));
     }
 }

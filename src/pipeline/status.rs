@@ -186,7 +186,9 @@ impl HttpState for Status {
     }
 
     fn history_json(&self, query: &str) -> Result<Value, String> {
-        history_json(&self.spec, &self.history, query)
+        let mut told = history_json(&self.spec, &self.history, query)?;
+        told["reporter"] = self.read(|s| s.operational.reporter).into();
+        Ok(told)
     }
 
     fn overview_json(&self) -> Value {

@@ -48,7 +48,7 @@ function verdict(overview, metrics, status, today) {
   const groups = overview.targets.flatMap(target => target.groups);
   const of = name => groups.filter(group => group.verdict === name).length;
   const [missed, unsure, met, few] = [of("missed"), of("likely_missed"), of("met") + of("likely_met"), of("few")];
-  const changes = overview.changes.found ?? [], worse = changes.filter(change => change.worse).length;
+  const changes = overview.changes.found, worse = changes.filter(change => change.worse).length;
   const bad = [missed && several(missed, "target is missed", "targets are missed"), overview.spikes.length && several(overview.spikes.length, "spike", "spikes")].filter(Boolean);
   const warn = [unsure && several(unsure, "target may be missed", "targets may be missed"), worse && several(worse, "number got worse", "numbers got worse")].filter(Boolean);
   let kind = "good", head = "✓ Going well";
@@ -109,7 +109,7 @@ function value(row, unit) {
 }
 
 function changes(overview, today) {
-  const { found = [], compared = 0, window, end, left_off } = overview.changes;
+  const { found, compared, window, end, left_off } = overview.changes;
   if (!compared) {
     return section("What changed", "", make("p", {}, overview.loading ? "The history is still being read."
       : "Nothing to compare yet: this needs two whole windows one after the other, with at least 30 samples each."));
