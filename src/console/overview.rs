@@ -182,7 +182,7 @@ impl Material<'_> {
         windows.sort_by_key(|index| self.spec.windows.get(*index).map(|w| (w.size.abs_diff(LOOKED_AT), w.slide)));
         // In the first hours only shorter ones have a whole one before.
         let found = windows.iter().filter_map(|index| self.changes_of(*index)).next();
-        found.unwrap_or_else(|| json!({"compared": 0, "left_off": 0, "found": []}))
+        found.unwrap_or_else(|| json!({"compared": 0, "worse": 0, "left_off": 0, "found": []}))
     }
 
     /// None where nothing can be compared.
@@ -224,10 +224,12 @@ impl Material<'_> {
         }
         found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let left_off = found.len().saturating_sub(CHANGES);
+        let worse = found.iter().filter(|(_, change)| change["worse"] == true).count();
         Some(json!({
             "window": window.name,
             "end": newest.and_then(time),
             "compared": compared,
+            "worse": worse,
             "left_off": left_off,
             "found": found.into_iter().take(CHANGES).map(|(_, change)| change).collect::<Vec<_>>(),
         }))
@@ -397,7 +399,7 @@ mod tests {
             (&found[0]["dimensions"]["product"], &found[0]["worse"]),
             (&json!("shop"), &json!(true))
         );
-        assert_eq!(found[0]["since"], "1970-01-01T02:00:00Z");
+        assert_eq!((&found[0]["since"], &changes["worse"]), (&json!("1970-01-01T02:00:00Z"), &json!(1)));
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Committer {
         }
         self.count_files(&draft);
         if let Some(feed) = &self.feed {
-            feed.published(&publication.rows);
+            heavy(|| feed.published(&publication.rows));
         }
         self.stats.windows += publication.windows.len() as u64;
         self.stats.revisions += publication.rows.iter().filter(|r| r.revision > 0).count() as u64;

@@ -17,6 +17,8 @@ const VERDICTS = {
   met: ["good", "✓ met"], likely_met: ["good", "✓ met, narrowly: chance might explain it"], likely_missed: ["warn", "! missed, but chance might explain it"],
   missed: ["bad", "✗ missed"], few: ["", "too few samples to judge"],
 };
+// Changes that are shown at once.
+const FIRST = 5;
 let wanted = "1h", seen = "", last = null;
 
 export function enter() {
@@ -48,7 +50,7 @@ function verdict(overview, metrics, status, today) {
   const groups = overview.targets.flatMap(target => target.groups);
   const of = name => groups.filter(group => group.verdict === name).length;
   const [missed, unsure, met, few] = [of("missed"), of("likely_missed"), of("met") + of("likely_met"), of("few")];
-  const changes = overview.changes.found, worse = changes.filter(change => change.worse).length;
+  const worse = overview.changes.worse;
   const bad = [missed && several(missed, "target is missed", "targets are missed"), overview.spikes.length && several(overview.spikes.length, "spike", "spikes")].filter(Boolean);
   const warn = [unsure && several(unsure, "target may be missed", "targets may be missed"), worse && several(worse, "number got worse", "numbers got worse")].filter(Boolean);
   let kind = "good", head = "✓ Going well";
@@ -118,7 +120,9 @@ function changes(overview, today) {
     make("a", { href: explore({ ...change, window }), "data-key": "change " + change.metric + place(change) }, full(change.metric, change.stat, change.label)),
     place(change), value(change.before, change.unit), value(change.now, change.unit), clock(change.since, today)]);
   const heads = ["What", "Where", "Before", "Now", "Since"];
-  const block = (caption, list) => list.length ? table(caption, heads, list, { numbers: [2, 3, 4] }) : make("p", { class: "faint" }, caption + ": nothing.");
+  const part = (caption, list) => table(caption, heads, list, { numbers: [2, 3, 4] });
+  const block = (caption, list) => !list.length ? make("p", { class: "faint" }, caption + ": nothing.") : [part(caption, list.slice(0, FIRST)),
+    list.length > FIRST && make("details", { "data-key": caption }, make("summary", { "data-key": "summary " + caption }, (list.length - FIRST) + " more"), part(caption + ", the smaller ones", list.slice(FIRST)))];
   return section("What changed", "", make("p", { class: "faint" }, "The " + window + " up to " + clock(end, today) + " against the " + window + " before it, in every grouping of that window, where the two 95 % intervals do not meet: "
     + count(found.length + left_off) + " of " + count(compared) + " numbers. By chance alone about one in two hundred would be here."), block("Worse", rows(true)), block("Better", rows(false)),
     left_off > 0 && make("p", { class: "faint" }, "And " + count(left_off) + " more, smaller ones."));
