@@ -184,6 +184,10 @@ fn the_console_shows_what_the_tables_say_and_a_restart_does_not_empty_it() {
 
     // After a restart the same past is there, read from the tables.
     assert_eq!(service.stop(), Some(0));
+    browser.reads("What is shown below is old");
+    browser.open("about:blank");
+    // Requests to a service that is gone are no mistake of the page.
+    browser.complaints.retain(|complaint| !complaint.contains("ERR_CONNECTION_REFUSED"));
     service = Service::run(&stage.configuration);
     service.until("bring the history back", |s| {
         published(s).is_some() && s.json("/api/v1/overview")["loading"] == false
