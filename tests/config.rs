@@ -166,7 +166,10 @@ fn every_key_is_accepted_and_lands_where_it_should() {
     assert_eq!((target.stat.as_deref(), config.targets[1].stat.as_deref()), (None, Some("p95")));
     assert_eq!((&config.prometheus.groupings, &config.prometheus.windows), (&vec![2, 0], &vec![1]));
     assert_eq!((config.prometheus.max_series, config.prometheus.windows_named), (9, true));
-    assert_eq!(config.http.listen.to_string(), "0.0.0.0:80");
+    assert_eq!(
+        (config.http.listen.to_string().as_str(), config.http.history_points),
+        ("0.0.0.0:80", 250_000)
+    );
     assert_eq!((config.idle_after, config.max_partition_skew), (Duration::from_secs(9), 10_000));
     assert_eq!((config.workers, config.shutdown_timeout), (Some(3), Duration::from_secs(8)));
 }

@@ -41,6 +41,18 @@ impl HttpState for Pretended {
     fn metrics_json(&self) -> Value {
         json!({})
     }
+
+    fn history_json(&self, _: &str) -> Result<Value, String> {
+        Ok(json!({}))
+    }
+
+    fn overview_json(&self) -> Value {
+        json!({})
+    }
+
+    fn catalogue_json(&self) -> Value {
+        json!({})
+    }
 }
 
 async fn start() -> SocketAddr {

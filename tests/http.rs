@@ -84,6 +84,45 @@ impl HttpState for Pretended {
         };
         metrics_json(&Spec::default(), &live)
     }
+
+    fn history_json(&self, query: &str) -> Result<Value, String> {
+        if query.is_empty() {
+            Err("`metric` is missing".to_owned())
+        } else {
+            Ok(json!({"query": query}))
+        }
+    }
+
+    fn overview_json(&self) -> Value {
+        json!({"targets": []})
+    }
+
+    fn catalogue_json(&self) -> Value {
+        tidegauge::console::catalogue_json(&Spec::default())
+    }
+}
+
+/// The files that the page is made of, with their content, found by following what each of them asks for.
+async fn page_files(server: &Running) -> Vec<(String, String)> {
+    let mut open = vec!["/".to_owned()];
+    let mut files: Vec<(String, String)> = Vec::new();
+    while let Some(path) = open.pop() {
+        if files.iter().any(|(known, _)| *known == path) {
+            continue;
+        }
+        let (head, body) = server.get(&path, "*/*").await;
+        assert!(
+            head.starts_with("http/1.1 200") && head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+            "{path}: {head}"
+        );
+        let quoted = body.split('"').skip(1).step_by(2);
+        let asked = quoted.filter_map(|text| text.strip_prefix("console/").or_else(|| text.strip_prefix("./")));
+        if !path.contains("uplot") {
+            open.extend(asked.filter(|name| name.contains('.')).map(|name| format!("/console/{name}")));
+        }
+        files.push((path, body));
+    }
+    files
 }
 
 struct Running {
@@ -181,14 +220,50 @@ async fn the_api_tells_rows_with_names_and_leaves_out_what_is_absent() {
 #[tokio::test]
 async fn the_page_asks_nobody_but_its_own_host() {
     let server = start(Pretended::new()).await;
-    let (head, body) = server.get("/", "text/html").await;
+    let files = page_files(&server).await;
+    assert!(files.len() > 10, "only {} files", files.len());
+    for (path, body) in &files {
+        // The library names its own home in its first line, and asks for nothing.
+        let body = if path.contains("uplot") {
+            body.split_once('\n').map_or(body.as_str(), |(_, rest)| rest)
+        } else {
+            body
+        };
+        for foreign in [
+            "http://",
+            "https://",
+            "src=\"//",
+            "@import",
+            "innerHTML",
+            "eval(",
+            "style=\"",
+            "onclick=\"",
+        ] {
+            assert!(!body.contains(foreign), "{foreign} in {path}");
+        }
+    }
+    let (_, page) = &files[0];
     assert!(
-        head.contains("content-type: text/html") && head.contains("content-security-policy: default-src 'none'"),
-        "{head}"
+        page.contains("<title>Tidegauge</title>") && !page.contains("<script>"),
+        "no script within the page"
     );
-    assert!(body.contains("<title>Tidegauge</title>") && body.contains("prefers-color-scheme: dark"));
-    for foreign in ["http://", "https://", "src=", "@import", "innerHTML"] {
-        assert!(!body.contains(foreign), "{foreign}");
+    let (_, licence) = server.get("/console/uplot.LICENSE", "*/*").await;
+    assert!(licence.contains("MIT License"), "{licence}");
+}
+
+#[tokio::test]
+async fn a_question_about_the_past_is_answered_or_told_what_is_wrong_with_it() {
+    let server = start(Pretended::new()).await;
+    let (head, body) = server.get("/api/v1/history?metric=nps&product=a%20b", "*/*").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(body, r#"{"query":"metric=nps&product=a%20b"}"#);
+    let (head, body) = server.get("/api/v1/history", "*/*").await;
+    assert!(
+        head.starts_with("http/1.1 400") && body.contains("`metric` is missing"),
+        "{head} {body}"
+    );
+    for path in ["/api/v1/overview", "/api/v1/catalogue"] {
+        assert!(server.get(path, "*/*").await.0.starts_with("http/1.1 200"), "{path}");
     }
 }
 

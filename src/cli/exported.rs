@@ -1,13 +1,12 @@
 //! What of a configuration reaches Prometheus, and how its series are selected: what rules and dashboards are made of.
 
-use tidegauge_aggregate::catalogue::{self, Formula, Metric};
+use tidegauge_aggregate::catalogue::{self, Metric};
 use tidegauge_aggregate::spec::{Grouping, Spec, Window};
 use tidegauge_sink::gauges::{NONE, label_name};
 
 use crate::config::{Bound, Config, Target};
+pub(super) use crate::console::judge::{LEAST_SAMPLES, is_count, is_total};
 
-/// Below this many samples no target and no objective is judged.
-pub(super) const LEAST_SAMPLES: u64 = 30;
 /// The pages that rules and dashboards link to.
 pub(super) const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main");
 
@@ -131,16 +130,6 @@ impl<'a> Aim<'a> {
 pub(super) fn has_interval(metric: &Metric, stat: Option<&str>) -> bool {
     let quantile = |stat: &str| stat.starts_with('p');
     !metric.interval.is_empty() && !stat.is_some_and(quantile)
-}
-
-/// Whether the value is a total, of which a small one tells as much as a large one: there is no sample that could be too small.
-pub(super) fn is_total(metric: &Metric) -> bool {
-    is_count(metric) || matches!(metric.formula, Formula::Revenue)
-}
-
-/// Whether the value is the number of samples itself.
-pub(super) fn is_count(metric: &Metric) -> bool {
-    metric.is_counter() || matches!(metric.formula, Formula::Users(_) | Formula::Sessions)
 }
 
 /// Label matchers, in the order in which they were added.

@@ -67,7 +67,7 @@ pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
         let server = HttpServer::bind(config.http.listen).await;
         let server = server.map_err(|error| failed(error.message))?;
         tracing::info!("gauges on http://{}/metrics", server.address());
-        let status = Arc::new(Status::new(&config.spec, config.prometheus.max_series)?);
+        let status = Arc::new(Status::new(&config)?);
         let stop = stop_on_signal();
         let (served, mut done) = watch::channel(false);
         let state: Arc<dyn HttpState> = status.clone();

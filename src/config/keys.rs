@@ -186,6 +186,8 @@ keys! {
 
     LISTEN = "http" / "listen", Kind::Text { shape: "an IP address with a port, like \"127.0.0.1:9464\"", rule: rules::listen }, Some(r#""127.0.0.1:9464""#),
         "Where `/metrics`, health and the console are served.";
+    HISTORY_POINTS = "http" / "history_points", Kind::Integer { min: 0, max: 100_000_000 }, Some("500000"),
+        "Committed results that are kept in memory for the console at most, at about 64 bytes each; what has most gives its oldest up first.";
 
     WORKERS = "runtime" / "workers", Kind::Integer { min: 0, max: 1024 }, Some("0"), "Worker threads; 0 is one per core.";
     SHUTDOWN_TIMEOUT = "runtime" / "shutdown_timeout", duration(S, 3600 * S), Some(r#""30s""#),

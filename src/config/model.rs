@@ -331,4 +331,6 @@ pub struct Prometheus {
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Points of the console's history at most.
+    pub history_points: usize,
 }

@@ -85,6 +85,7 @@ pub(super) fn http(reader: &Reader<'_>) -> Http {
     let listen = reader.get(&keys::LISTEN, value::text).and_then(|text| text.parse().ok());
     Http {
         listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        history_points: count(reader, &keys::HISTORY_POINTS),
     }
 }
 

@@ -93,6 +93,28 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         [[journey]]
         name = "buy"
         steps = ["search", "add_to_cart", "checkout"]
+        [[target]]
+        metric = "task_success_ratio"
+        window = "1h"
+        grouping = "product+task"
+        where = {{ task = "checkout" }}
+        at_least = 0.85
+        [[target]]
+        metric = "crash_free_user_ratio"
+        window = "1h"
+        grouping = "product"
+        at_least = 0.95
+        [[target]]
+        metric = "wait_seconds"
+        stat = "p95"
+        window = "1h"
+        grouping = "product"
+        at_most = 2.5
+        [[target]]
+        metric = "contact_ratio"
+        window = "1h"
+        grouping = "product"
+        at_most = 0.1
         "#,
         directory.display(),
         options.listen
@@ -125,7 +147,7 @@ pub async fn demo(options: DemoOptions) -> Result<(), PipelineError> {
     let config = configuration(&options, &directory, &brokers)?;
     let mut settings = crate::cli::kafka::settings(&config);
     settings.client.extend(EmbeddedBroker::client_properties());
-    let status = Arc::new(Status::new(&config.spec, config.prometheus.max_series)?);
+    let status = Arc::new(Status::new(&config)?);
     let (stop_all, stop) = watch::channel(false);
     let handled = Arc::new(AtomicU64::new(0));
     let traffic = Traffic::start(&brokers, options.rate, options.seed, PARTITIONS, Arc::clone(&handled))?;

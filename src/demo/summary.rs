@@ -8,6 +8,7 @@ use tidegauge_aggregate::row::MetricRow;
 use tidegauge_aggregate::time::EventTime;
 
 use super::traffic::Traffic;
+use crate::console::judge;
 use crate::pipeline::status::Status;
 
 /// Metrics shown for each product, with the window and how to show them.
@@ -153,11 +154,7 @@ fn spikes(status: &Status, rows: &[MetricRow]) -> Vec<String> {
     let spec = status.spec();
     let mut found: Vec<String> = rows
         .iter()
-        .filter(|r| r.metric == "spike_excess" && r.lower.is_some_and(|l| l > 0.0) && r.numerator.is_some_and(|k| k >= 5))
-        .filter(|r| match (r.value, r.numerator, r.denominator) {
-            (Some(excess), Some(k), Some(n)) => excess >= 0.02_f64.max((k as f64 / n as f64 - excess) / 2.0),
-            _ => false,
-        })
+        .filter(|r| r.metric == "spike_excess" && judge::is_spike(r))
         .filter_map(|r| {
             let grouping = spec.groupings.get(r.grouping)?;
             let group = r.group.iter().map(|v| v.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ");

@@ -58,6 +58,7 @@ fn row_json(spec: &Spec, row: &MetricRow) -> Option<Value> {
     }))
 }
 
-fn time(time: EventTime) -> Option<String> {
+/// A time as an RFC 3339 text.
+pub(crate) fn time(time: EventTime) -> Option<String> {
     jiff::Timestamp::from_millisecond(time.0).ok().map(|time| time.to_string())
 }

@@ -2,6 +2,7 @@
 //! [`HttpState`].
 
 mod api;
+mod assets;
 mod connection;
 mod places;
 mod routes;
@@ -16,6 +17,7 @@ use tidegauge_sink::gauges::Page;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub(crate) use api::time;
 pub use api::{Live, metrics_json};
 
 use self::connection::Limited;
@@ -48,6 +50,18 @@ pub trait HttpState: Send + Sync + 'static {
 
     /// The answer of `/api/v1/metrics`; [`metrics_json`] makes it.
     fn metrics_json(&self) -> Value;
+
+    /// The answer of `/api/v1/history` to a query.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    fn history_json(&self, query: &str) -> Result<Value, String>;
+
+    /// The answer of `/api/v1/overview`: an object.
+    fn overview_json(&self) -> Value;
+
+    /// The answer of `/api/v1/catalogue`: an object.
+    fn catalogue_json(&self) -> Value;
 }
 
 /// Why there is no server. `Display` says what, where, why and what to do.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::extract::{RawQuery, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
@@ -13,33 +13,27 @@ use serde_json::{Value, json};
 use tidegauge_sink::gauges::Format;
 
 use super::HttpState;
+use super::assets::ASSETS;
 
-const HTML: &str = include_str!("page.html");
 const JSON_TYPE: &str = "application/json";
-/// Nothing but what is in the page itself, and requests to this host.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 type Shared = State<Arc<dyn HttpState>>;
 
 pub(super) fn router(state: Arc<dyn HttpState>) -> Router {
-    Router::new()
-        .route("/", get(page))
+    let console = ASSETS.iter().fold(Router::new(), |router, asset| {
+        router.route(asset.path, get(|| std::future::ready(asset.answer())))
+    });
+    console
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/api/v1/metrics", get(api_metrics))
         .route("/api/v1/status", get(api_status))
+        .route("/api/v1/overview", get(api_overview))
+        .route("/api/v1/history", get(api_history))
+        .route("/api/v1/catalogue", get(api_catalogue))
         .fallback(not_found)
         .with_state(state)
-}
-
-async fn page() -> Response {
-    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", HTML);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    response
 }
 
 async fn metrics(State(state): Shared, headers: HeaderMap) -> Response {
@@ -72,18 +66,46 @@ async fn readyz(State(state): Shared) -> Response {
 }
 
 async fn api_metrics(State(state): Shared) -> Response {
-    match tokio::task::spawn_blocking(move || state.metrics_json().to_string()).await {
-        Ok(text) => answer(StatusCode::OK, JSON_TYPE, text),
-        Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": error.to_string()})),
-    }
+    worked_out(move || Ok(state.metrics_json())).await
 }
 
 async fn api_status(State(state): Shared) -> Response {
     json_answer(StatusCode::OK, &state.status_json())
 }
 
+async fn api_overview(State(state): Shared) -> Response {
+    worked_out(move || Ok(state.overview_json())).await
+}
+
+async fn api_history(State(state): Shared, RawQuery(query): RawQuery) -> Response {
+    worked_out(move || state.history_json(query.as_deref().unwrap_or_default())).await
+}
+
+async fn api_catalogue(State(state): Shared) -> Response {
+    json_answer(StatusCode::OK, &state.catalogue_json())
+}
+
+/// What takes a while to put together, so that other requests need not wait for it; an error is the fault of the question.
+async fn worked_out(work: impl FnOnce() -> Result<Value, String> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(move || work().map(|value| value.to_string())).await {
+        Ok(Ok(text)) => answer(StatusCode::OK, JSON_TYPE, text),
+        Ok(Err(error)) => json_answer(StatusCode::BAD_REQUEST, &json!({"error": error})),
+        Err(error) => json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": error.to_string()})),
+    }
+}
+
 async fn not_found() -> Response {
-    let paths = ["/", "/metrics", "/healthz", "/readyz", "/api/v1/metrics", "/api/v1/status"];
+    let paths = [
+        "/",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/api/v1/overview",
+        "/api/v1/metrics",
+        "/api/v1/history",
+        "/api/v1/catalogue",
+        "/api/v1/status",
+    ];
     json_answer(StatusCode::NOT_FOUND, &json!({"error": "there is nothing here", "paths": paths}))
 }
 
@@ -99,7 +121,7 @@ fn json_answer(status: StatusCode, value: &Value) -> Response {
     answer(status, JSON_TYPE, value.to_string())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+pub(super) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,6 +1,6 @@
 //! The committer: what the workers staged becomes one entry of the log, and what that closes is published by another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,11 @@ use super::lane::LaneCut;
 use super::recover::{RESULTS_VERSION, to_log};
 use super::reporter::Reporter;
 use super::worker::Drained;
+use crate::console::load::Feed;
+use crate::console::pipeline::CommitNote;
 
+/// Commits that the console shows.
+const NOTES: usize = 10;
 /// Longest pause between two tries of a commit while the store fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -29,6 +33,8 @@ pub(crate) struct CommitStats {
     pub(crate) failures: u64,
     pub(crate) last: Option<EventTime>,
     pub(crate) last_seconds: Option<f64>,
+    /// The newest ones, the newest last.
+    pub(crate) newest: VecDeque<CommitNote>,
     pub(crate) rows: BTreeMap<String, u64>,
     pub(crate) files: BTreeMap<String, u64>,
     pub(crate) revisions: u64,
@@ -56,6 +62,8 @@ pub(crate) struct Committer {
     /// How long a process may write nothing before what it left is removed.
     pub(crate) abandoned_after: Duration,
     pub(crate) stats: CommitStats,
+    /// The console's history of what is published, where there is a console.
+    pub(crate) feed: Option<Feed>,
     /// Tells of every try that failed while it is still tried again.
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
 }
@@ -69,6 +77,7 @@ impl Committer {
             tables,
             abandoned_after,
             stats: CommitStats::default(),
+            feed: None,
             trouble: watch::Sender::new(None),
         }
     }
@@ -115,9 +124,20 @@ impl Committer {
         }
         self.create(&draft).await?;
         self.absorb(Some(delta)).await?;
+        let (at, seconds) = (now(), begun.elapsed().as_secs_f64());
         self.stats.commits += 1;
-        self.stats.last = Some(now());
-        self.stats.last_seconds = Some(begun.elapsed().as_secs_f64());
+        self.stats.last = Some(at);
+        self.stats.last_seconds = Some(seconds);
+        if self.stats.newest.len() == NOTES {
+            self.stats.newest.pop_front();
+        }
+        self.stats.newest.push_back(CommitNote {
+            at,
+            seconds,
+            records: draft.partitions.iter().map(|p| p.to.abs_diff(p.from)).sum(),
+            files: draft.files.len() as u64,
+            rows: draft.files.iter().map(|file| file.rows).sum(),
+        });
         Ok(())
     }
 

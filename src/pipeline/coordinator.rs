@@ -1,6 +1,6 @@
 //! The coordinator: one task that hears of partitions, workers and the clock, and decides when to commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,12 +20,13 @@ use super::PipelineError;
 use super::board::{Board, LaneStatus};
 use super::clock::now;
 use super::commit::Committer;
-use super::lane::{Lane, LaneCut, LastSeen, Tools};
+use super::lane::{EXAMPLES, Lane, LaneCut, LastSeen, Tools};
 use super::live::Live;
 use super::recover::Resume;
 use super::reporter::Known;
 use super::share::Share;
 use super::worker::{DrainOrder, Drained, Order, Report, Worker, WorkerRules};
+use crate::console::pipeline::Refused;
 
 /// When a commit is due.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub(crate) struct Engine {
     /// What the partitions' counters were when this process took them over.
     pub(crate) baseline: BTreeMap<PartitionRef, Counters>,
     pub(crate) unknown_fields: u64,
+    /// Examples of what was refused, the newest last.
+    pub(crate) refused: VecDeque<Refused>,
     /// Topics of which every commit holds snapshots.
     pub(crate) compacted: BTreeSet<String>,
     /// As the reporter, what others have handled but not committed.
@@ -105,6 +108,7 @@ impl Engine {
                 tables: WorkerTables::new(&committer.tables)?,
                 dead_letter: settings.dead_letter.clone(),
                 batch: settings.batch,
+                refused: VecDeque::new(),
             };
             let worker = start(index, tools, settings.rules, Arc::clone(&board), sender.clone());
             workers.push(worker.map_err(|error| PipelineError {
@@ -124,6 +128,7 @@ impl Engine {
             lanes: BTreeMap::new(),
             baseline: BTreeMap::new(),
             unknown_fields: 0,
+            refused: VecDeque::new(),
             compacted: BTreeSet::new(),
             shares: Vec::new(),
             dead_letter: settings.dead_letter.clone(),
@@ -213,10 +218,12 @@ impl Engine {
             }
             self.uncommitted.merge_owned(drained.delta, self.committer.plan.spec.max_groups);
             all.unknown_fields += drained.unknown_fields;
+            self.refused.extend(drained.refused);
             all.groups.extend(drained.groups);
             all.lanes.extend(drained.lanes);
         }
         self.unknown_fields = all.unknown_fields;
+        self.refused.drain(..self.refused.len().saturating_sub(EXAMPLES));
         all.lanes.sort_by(|a, b| a.partition.cmp(&b.partition));
         for lane in &all.lanes {
             self.lanes.insert(

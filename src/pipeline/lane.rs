@@ -1,11 +1,12 @@
 //! A lane: one partition on its way through decoding, aggregation and the tables.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tidegauge_aggregate::counters::Counters;
 use tidegauge_aggregate::partition::{PartitionState, Verdict};
-use tidegauge_aggregate::record::Record;
+use tidegauge_aggregate::record::{Record, Reject};
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_ingest::decode::Decoder;
 use tidegauge_ingest::kafka::DeadLetter;
@@ -15,6 +16,7 @@ use tidegauge_sink::table::{TableError, WorkerTables};
 use tokio::time::Instant;
 
 use super::board::LaneStatus;
+use crate::console::pipeline::Refused;
 
 /// Records that are read again without output, to get from a snapshot to the committed position.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,29 @@ pub(crate) struct Tools {
     pub(crate) tables: WorkerTables,
     pub(crate) dead_letter: Option<Arc<DeadLetter>>,
     pub(crate) batch: usize,
+    /// The newest refused records since they were last asked for.
+    pub(crate) refused: VecDeque<Refused>,
+}
+
+/// Examples of refused records that are worth keeping.
+pub(crate) const EXAMPLES: usize = 10;
+
+impl Tools {
+    /// Keeps a refused record as an example.
+    fn keep(&mut self, record: &Record<'_>, reject: Reject) {
+        if self.refused.len() == EXAMPLES {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(Refused {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            reason: reject.reason,
+            field: reject.field,
+            detail: reject.detail,
+        });
+    }
 }
 
 /// One partition with its reader and its state.
@@ -280,6 +305,7 @@ fn handle(state: &mut PartitionState, tools: &mut Tools, record: &Record<'_>) ->
             if let Some(dead_letter) = &tools.dead_letter {
                 dead_letter.send(record, &reject).map_err(LaneError::DeadLetter)?;
             }
+            tools.keep(record, reject);
             return Ok(None);
         }
     };

@@ -12,6 +12,9 @@ use tidegauge_sink::gauges::{LiveSnapshot, Operational, PartitionStatus};
 
 use super::clock::now;
 use super::coordinator::Engine;
+use super::reporter::lowest;
+use crate::console::load::Feed;
+use crate::console::pipeline::Inside;
 
 /// A partition within this of the wall clock is caught up though it is never quite read to its end.
 const CURRENT_MS: i64 = 60_000;
@@ -46,6 +49,21 @@ impl Engine {
             }
         }
         now.since(&before)
+    }
+
+    /// What the console shows besides.
+    pub(crate) fn inside(&self) -> Inside {
+        let log = self.committer.log.state();
+        let mut committed = Counters::default();
+        for position in log.partitions.values() {
+            committed.merge(&Counters::from_map(&position.newest.counters));
+        }
+        Inside {
+            lowest: lowest(log).map(|partition| partition.to_string()),
+            refused: self.refused.iter().cloned().collect(),
+            commits: self.committer.stats.newest.iter().copied().collect(),
+            committed,
+        }
     }
 
     pub(crate) fn operational(&self, stats: &ClientStats, stopped: u64) -> Operational {
@@ -154,6 +172,7 @@ impl Engine {
                         + self.shares.iter().map(|share| share.delta.approximate_bytes()).sum::<u64>(),
                 ),
                 ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
+                ("history", self.committer.feed.as_ref().map_or(0, Feed::approximate_bytes)),
             ],
             queue_fill: queued as f64 / (64u64 << 20) as f64,
             revisions: commits.revisions,

@@ -62,6 +62,9 @@ impl Committer {
     pub(crate) async fn be_reporter(&mut self, reporter: bool) -> Result<(), PipelineError> {
         if !reporter {
             self.reporter = None;
+            if let Some(feed) = &mut self.feed {
+                feed.forget();
+            }
         } else if self.reporter.is_none() {
             tracing::info!("this process is the reporter now: it publishes window results and exports the business gauges");
             self.begin_again().await?;
@@ -93,6 +96,7 @@ impl Committer {
                     Ok(merger) => {
                         let all_idle_since = self.reporter.take().and_then(|reporter| reporter.all_idle_since);
                         self.reporter = Some(Reporter { merger, all_idle_since });
+                        self.bring_history_back();
                         return Ok(());
                     }
                     // A file that is named but missing may have been covered by a newer checkpoint meanwhile.
@@ -106,6 +110,20 @@ impl Committer {
                 Err(error) => error,
             };
             self.wait_or_fail(error.into(), &mut pause).await?;
+        }
+    }
+
+    /// What was published before, by whomever, is in the tables.
+    fn bring_history_back(&mut self) {
+        let ends = self
+            .log
+            .state()
+            .publication
+            .iter()
+            .flat_map(|publication| publication.ends.values());
+        let newest = ends.copied().max().map(EventTime);
+        if let Some(feed) = &mut self.feed {
+            feed.reload(newest);
         }
     }
 
@@ -242,6 +260,9 @@ impl Committer {
             }
         }
         self.count_files(&draft);
+        if let Some(feed) = &self.feed {
+            heavy(|| feed.published(&publication.rows));
+        }
         self.stats.windows += publication.windows.len() as u64;
         self.stats.revisions += publication.rows.iter().filter(|r| r.revision > 0).count() as u64;
         // What others committed between is not in it, and corrects it later.

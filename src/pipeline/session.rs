@@ -27,6 +27,7 @@ use super::tables::options as table_options;
 use super::worker::{DrainOrder, Report};
 use super::{PipelineError, Summary};
 use crate::config;
+use crate::console::load::Feed;
 
 const TICK: Duration = Duration::from_millis(100);
 /// A store that takes longer than this over a commit is told to stall.
@@ -92,6 +93,7 @@ impl<'a> Session<'a> {
         }
         let patience = options.config.output.abandoned_after;
         let mut committer = Committer::new(Arc::clone(&plan), log, table_options(&options.config), patience);
+        committer.feed = Some(Feed::new(Arc::clone(status.history()), plan.spec.clone(), Arc::clone(&store)));
         committer.clear_abandoned().await?;
         if committer.log.state().closed.is_some() {
             let summary = committer.closed(&found.topics, options.until_end).await?;
@@ -347,7 +349,7 @@ impl<'a> Session<'a> {
             None => Ok(()),
         };
         operational.ready = ready.is_ok();
-        self.status.show(rows, operational);
+        self.status.show(rows, operational, self.engine.inside());
         self.status.restored();
         self.status.set_unhealthy(failure);
         self.status.set_ready(ready);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tidegauge_aggregate::row::MetricRow;
 use tidegauge_aggregate::spec::Spec;
 use tidegauge_aggregate::time::EventTime;
@@ -11,6 +11,10 @@ use tidegauge_sink::gauges::{Operational, Page};
 use super::commit::Trouble;
 use super::live::families;
 use super::{PipelineError, clock::now};
+use crate::config::{Config, Target};
+use crate::console::overview::Material;
+use crate::console::pipeline::{Inside, status_json};
+use crate::console::{Shared, catalogue_json, history_json};
 use crate::http::{HttpState, Live, metrics_json};
 
 #[derive(Debug, Default)]
@@ -23,11 +27,14 @@ struct State {
     restored: bool,
     rows: Arc<Vec<MetricRow>>,
     operational: Operational,
+    inside: Inside,
 }
 
 /// The pipeline as others see it.
 pub struct Status {
     spec: Spec,
+    targets: Vec<Target>,
+    history: Arc<Shared>,
     page: Page,
     state: RwLock<State>,
     started: EventTime,
@@ -35,14 +42,17 @@ pub struct Status {
 
 impl Status {
     /// A pipeline that is starting.
-    pub(crate) fn new(spec: &Spec, max_series: usize) -> Result<Status, PipelineError> {
+    pub(crate) fn new(config: &Config) -> Result<Status, PipelineError> {
+        let spec = &config.spec;
         let state = State {
             unready: Some("starting: state is being restored from the commit log".to_owned()),
             ..State::default()
         };
         Ok(Status {
             spec: spec.clone(),
-            page: Page::new(spec, families(), max_series)?,
+            targets: config.targets.clone(),
+            history: Arc::new(Shared::new(spec, config.http.history_points)),
+            page: Page::new(spec, families(), config.prometheus.max_series)?,
             state: RwLock::new(state),
             started: now(),
         })
@@ -103,14 +113,20 @@ impl Status {
     }
 
     /// What the console and `/api/v1` show.
-    pub(crate) fn show(&self, rows: Option<Vec<MetricRow>>, operational: Operational) {
+    pub(crate) fn show(&self, rows: Option<Vec<MetricRow>>, operational: Operational, inside: Inside) {
         self.page.observe(operational.clone());
         self.change(|s| {
             if let Some(rows) = rows {
                 s.rows = Arc::new(rows);
             }
             s.operational = operational;
+            s.inside = inside;
         });
+    }
+
+    /// The history that the console shows.
+    pub(crate) fn history(&self) -> &Arc<Shared> {
+        &self.history
     }
 
     /// The newest operational state.
@@ -152,42 +168,47 @@ impl HttpState for Status {
     }
 
     fn status_json(&self) -> Value {
-        self.read(|s| {
-            let o = &s.operational;
-            let time = |t: Option<EventTime>| t.filter(|t| *t != EventTime::MIN && *t != EventTime::MAX).map(|t| t.0);
-            json!({
-                "version": env!("CARGO_PKG_VERSION"),
-                "started_ms": self.started.0,
-                "ready": s.unready.is_none(),
-                "reason": s.unready,
-                "watermark_ms": time(o.watermark),
-                "caught_up": o.caught_up,
-                "records": o.records,
-                "accepted": o.events_accepted,
-                "late": o.late_events,
-                "duplicate": o.duplicate_events,
-                "rejected": tidegauge_aggregate::record::RejectReason::ALL.iter().zip(o.rejected_records)
-                    .filter(|(_, n)| *n > 0).map(|(r, n)| (r.as_str().to_owned(), n.into())).collect::<serde_json::Map<_, _>>(),
-                "commits": o.commits,
-                "last_commit_ms": time(o.last_commit),
-                "partitions": o.partitions.iter().map(|p| json!({
-                    "topic": p.topic, "partition": p.partition, "position": p.position, "lag": p.lag,
-                    "watermark_ms": time(p.watermark), "idle": p.idle, "waiting": p.paused, "holds_watermark": p.holds_watermark,
-                })).collect::<Vec<_>>(),
-            })
-        })
+        self.read(|s| status_json(&s.operational, &s.inside, s.unready.as_deref(), self.started))
     }
 
     fn metrics_json(&self) -> Value {
         self.read(|s| {
-            metrics_json(
-                &self.spec,
-                &Live {
-                    rows: &s.rows,
-                    watermark: s.operational.watermark,
-                    caught_up: s.operational.caught_up,
-                },
-            )
+            let live = Live {
+                rows: &s.rows,
+                watermark: s.operational.watermark,
+                caught_up: s.operational.caught_up,
+            };
+            let mut told = metrics_json(&self.spec, &live);
+            told["reporter"] = s.operational.reporter.into();
+            told["no_report"] = s.inside.no_report(&s.operational).into();
+            told
         })
+    }
+
+    fn history_json(&self, query: &str) -> Result<Value, String> {
+        let mut told = history_json(&self.spec, &self.history, query)?;
+        told["reporter"] = self.read(|s| s.operational.reporter).into();
+        Ok(told)
+    }
+
+    fn overview_json(&self) -> Value {
+        let rows = self.rows();
+        let material = Material {
+            spec: &self.spec,
+            targets: &self.targets,
+            rows: &rows,
+            history: &self.history.lock(),
+        };
+        let mut told = material.json();
+        self.read(|s| {
+            told["reporter"] = s.operational.reporter.into();
+            told["no_report"] = s.inside.no_report(&s.operational).into();
+        });
+        told["loading"] = self.history.is_loading().into();
+        told
+    }
+
+    fn catalogue_json(&self) -> Value {
+        catalogue_json(&self.spec)
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::clock::now;
 use super::lane::{Lane, LaneCut, LaneError, Tools};
+use crate::console::pipeline::Refused;
 
 /// What a worker is asked to do.
 pub(crate) enum Order {
@@ -45,6 +46,7 @@ pub(crate) struct Drained {
     pub(crate) lanes: Vec<LaneCut>,
     pub(crate) groups: Vec<EncodedRowGroup>,
     pub(crate) unknown_fields: u64,
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// What a worker reports by itself.
@@ -278,6 +280,7 @@ impl Running {
     fn drain(&mut self, order: &DrainOrder) -> Result<Drained, TableError> {
         let mut drained = Drained {
             unknown_fields: self.tools.decoder.unknown_fields().total(),
+            refused: std::mem::take(&mut self.tools.refused).into(),
             ..Drained::default()
         };
         for lane in self.lanes.iter_mut().filter(|lane| lane.counts()) {

@@ -18,6 +18,7 @@ pub(crate) fn install() -> Outcome {
     kafka()?;
     python()?;
     go::programs()?;
+    axe()?;
     cargo_deny()
 }
 
@@ -63,6 +64,11 @@ const NEEDS: &[Need] = &[
         what: "Go 1.21 or newer",
         package: "golang-go",
         present: go::is_there,
+    },
+    Need {
+        what: "Chromium, for the tests of the console",
+        package: "chromium",
+        present: || output("chromium", &["--version"]).is_some(),
     },
     Need {
         what: "Python 3 with venv",
@@ -181,6 +187,29 @@ fn python() -> Outcome {
             "-r",
         ];
         run("Python packages", command(directory.join("bin/python"), &pip).arg(&requirements))
+    })
+}
+
+/// axe-core, which finds what keeps people from using a page. It comes as a file in a package whose dependencies are not needed.
+fn axe() -> Outcome {
+    let requirements = root().join("tests/support/axe.txt");
+    let directory = tools().join("axe");
+    stamped(&requirements, &directory, || {
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+            "--no-deps",
+        ];
+        let python = tools().join("python/bin/python");
+        run(
+            "axe-core",
+            command(python, &pip).arg("--target").arg(&directory).arg("-r").arg(&requirements),
+        )
     })
 }
 

@@ -19,6 +19,7 @@ mod options;
 mod packed;
 mod pages;
 mod present;
+mod read;
 mod rejects;
 mod sheet;
 mod worker;
@@ -28,6 +29,7 @@ pub use encode::EncodedRowGroup;
 pub use hour::Hour;
 pub use metrics::{encode_metrics, metrics_columns};
 pub use options::{Compression, TableOptions, TableSet};
+pub use read::read_metrics;
 pub use worker::WorkerTables;
 
 use std::fmt;
