@@ -19,6 +19,9 @@ use crate::console::pipeline::Inside;
 /// A partition within this of the wall clock is caught up though it is never quite read to its end.
 const CURRENT_MS: i64 = 60_000;
 
+/// What librdkafka reads ahead of a partition at most, unless told otherwise (`queued.max.messages.kbytes`).
+const QUEUE_BYTES: u64 = 8192 << 10;
+
 const TABLES: [&str; 5] = ["metrics", "events", "attempts", "late", "rejects"];
 
 impl Engine {
@@ -174,7 +177,7 @@ impl Engine {
                 ("tables", self.board.buffered_bytes.load(Ordering::Relaxed)),
                 ("history", self.committer.feed.as_ref().map_or(0, Feed::approximate_bytes)),
             ],
-            queue_fill: queued as f64 / (64u64 << 20) as f64,
+            queue_fill: (queued as f64 / (stats.partitions.len().max(1) as u64 * QUEUE_BYTES) as f64).min(1.0),
             revisions: commits.revisions,
             windows_published: commits.windows,
         }

@@ -50,7 +50,7 @@ pub(super) struct Options {
     /// Where tables will go: file:///DIR, s3://BUCKET/PREFIX, gs:// or az://. Default: ./tidegauge-output as a full path
     #[arg(long, value_name = "URL")]
     output_url: Option<String>,
-    /// A key of [kafka] that connecting needs and the file keeps, as in kafka.security.protocol=ssl; may be given several times
+    /// A key of `kafka` that connecting needs and the file keeps, as in kafka.security.protocol=ssl; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::property)]
     set: Vec<(String, String)>,
     /// Newest records of each topic to look at
