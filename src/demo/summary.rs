@@ -7,9 +7,12 @@ use std::time::Duration;
 use tidegauge_aggregate::row::MetricRow;
 use tidegauge_aggregate::time::EventTime;
 
-use super::traffic::Traffic;
+use super::traffic::{Traffic, clock};
 use crate::console::judge;
 use crate::pipeline::status::Status;
+
+/// How far the watermark of live traffic is behind the clock at most: lateness, and what it waits for the slowest partition.
+const CURRENT_MS: i64 = 180_000;
 
 /// Metrics shown for each product, with the window and how to show them.
 const COLUMNS: [(&str, &str, &str, Style); 6] = [
@@ -110,6 +113,8 @@ fn lines(status: &Status, traffic: &Traffic, since: Duration) -> Vec<String> {
     let rows = status.rows();
     let o = status.operational();
     let seconds = since.as_secs();
+    // All that was sent may be read while it is still history that is sent.
+    let current = o.watermark.is_some_and(|w| w.plus(CURRENT_MS) >= EventTime(clock()));
     let watermark = o
         .watermark
         .filter(|w| *w != EventTime::MIN)
@@ -121,7 +126,7 @@ fn lines(status: &Status, traffic: &Traffic, since: Duration) -> Vec<String> {
         "{seconds:>5} s  sent {sent}  accepted {}  rejected {rejected}  late {}  watermark {watermark} UTC  {}",
         o.events_accepted,
         o.late_events,
-        if o.caught_up { "caught up" } else { "catching up" }
+        if o.caught_up && current { "caught up" } else { "catching up" }
     )];
     let mut products: Vec<&str> = rows
         .iter()

@@ -24,7 +24,7 @@ pub(super) struct Traffic {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-fn clock() -> i64 {
+pub(super) fn clock() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
