@@ -171,22 +171,26 @@ fn kafka() -> Outcome {
     })
 }
 
+/// Installs packages as they were built by their makers.
+const PIP: [&str; 7] = [
+    "-m",
+    "pip",
+    "install",
+    "-q",
+    "--disable-pip-version-check",
+    "--only-binary",
+    ":all:",
+];
+
 fn python() -> Outcome {
     let requirements = root().join("tests/support/requirements.txt");
     let directory = tools().join("python");
     stamped(&requirements, &directory, || {
         run("Python environment", command("python3", &["-m", "venv"]).arg(&directory))?;
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "--only-binary",
-            ":all:",
-            "-r",
-        ];
-        run("Python packages", command(directory.join("bin/python"), &pip).arg(&requirements))
+        run(
+            "Python packages",
+            command(directory.join("bin/python"), &PIP).arg("-r").arg(&requirements),
+        )
     })
 }
 
@@ -195,20 +199,15 @@ fn axe() -> Outcome {
     let requirements = root().join("tests/support/axe.txt");
     let directory = tools().join("axe");
     stamped(&requirements, &directory, || {
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "--only-binary",
-            ":all:",
-            "--no-deps",
-        ];
         let python = tools().join("python/bin/python");
         run(
             "axe-core",
-            command(python, &pip).arg("--target").arg(&directory).arg("-r").arg(&requirements),
+            command(python, &PIP)
+                .arg("--no-deps")
+                .arg("--target")
+                .arg(&directory)
+                .arg("-r")
+                .arg(&requirements),
         )
     })
 }
