@@ -55,6 +55,8 @@ impl Timers {
             break;
         }
         due.sort_unstable();
+        // A slot that was freed and taken again for the same time has been set twice and is one timer.
+        due.dedup();
     }
 }
 
@@ -76,5 +78,16 @@ mod tests {
         assert!(timers.quiet(EventTime(4_000)));
         timers.take_due(EventTime::MAX, &mut due);
         assert_eq!(due.len(), 1);
+    }
+
+    #[test]
+    fn a_slot_set_twice_for_the_same_time_is_due_once() {
+        let mut timers = Timers::default();
+        for (at, slot) in [(10, 1), (10, 2), (10, 1)] {
+            timers.set(EventTime(at), slot);
+        }
+        let mut due = Vec::new();
+        timers.take_due(EventTime::MAX, &mut due);
+        assert_eq!(due, [(EventTime(10), 1), (EventTime(10), 2)]);
     }
 }

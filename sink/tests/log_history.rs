@@ -56,6 +56,24 @@ async fn results_that_include_the_commit_itself_are_stale_once_another_entry_cam
     assert_eq!(one.commit(&draft).await.unwrap().seq, 2);
 }
 
+#[tokio::test]
+async fn a_publication_without_what_a_checkpoint_already_sums_up_is_stale() {
+    let store = MemoryStore::new();
+    let (mut slow, _) = open(&store).await.unwrap();
+    let (mut other, _) = open(&store).await.unwrap();
+    let mut draft = slow.draft().unwrap();
+    (draft.kind, draft.publication) = (Kind::Publication, Some(publication(None, 0)));
+    // The other one reads on and sums up meanwhile. Whoever starts from its checkpoint cannot tell that entry 1 waits to be published.
+    let between = staged(&other, 1, 100, 110).await.unwrap();
+    other.commit(&between).await.unwrap();
+    other.checkpoint(Vec::new()).await.unwrap();
+    let error = slow.commit(&draft).await.unwrap_err();
+    assert!(matches!(error, CommitError::StalePublication { through: 0, .. }), "{error}");
+    draft.publication = Some(publication(None, 2));
+    draft.based_on = slow.state().head;
+    assert_eq!(slow.commit(&draft).await.unwrap().seq, 3);
+}
+
 // Rule 7: genesis and epochs.
 
 #[tokio::test]

@@ -242,6 +242,10 @@ impl LogState {
                 format!("the newest publication is entry {seq}")
             }));
         }
+        // A checkpoint keeps panes, and not which entry they came from: whatever is published after it has to contain all of it.
+        if let Some(seq) = self.announced.filter(|announced| publication.through < *announced) {
+            return stale(format!("entry {seq} announces a checkpoint"));
+        }
         // Results that include the draft's own deltas hold only if no other entry came between.
         if publication.through > draft.based_on.seq && (publication.through != self.head.seq + 1 || draft.based_on.seq != self.head.seq) {
             return stale(format!("the newest entry is {}", self.head.seq));

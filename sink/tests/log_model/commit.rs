@@ -89,7 +89,9 @@ impl Setup {
         }
         p.panes.merged = p.panes.merged.and(p.waiting.merged);
         p.panes.due = p.panes.due.and(p.waiting.due);
-        p.panes.published(p.view.published.map_or(0, |(_, through, _)| through));
+        if let Some((_, through, _)) = p.view.published.filter(|(seq, ..)| *seq > p.panes.base) {
+            p.panes.published(through);
+        }
         p.others = Set::default();
         p.waiting = Panes::default();
         p.skipped = false;
@@ -245,7 +247,8 @@ impl Setup {
             let newest = p.view.published.map(|(seq, ..)| seq);
             let first = publication.previous == newest || !self.keeps(Break::PublicationWithoutPrevious);
             let own_kept = publication.through <= draft.based_on || draft.based_on == p.view.seq || !self.keeps(Break::OwnThroughKept);
-            if !first || !own_kept {
+            let reaches = Some(publication.through) >= p.view.announced || !self.keeps(Break::PublicationBelowCheckpoint);
+            if !first || !own_kept || !reaches {
                 p.last = Outcome::Stale;
                 if draft.range.is_none() {
                     p.at = At::Discard;

@@ -142,6 +142,7 @@ fn rule_5_left_out_shows() {
 fn rule_6_left_out_shows() {
     notices(Break::PublicationWithoutPrevious, setups::publishers(), PUBLICATIONS);
     notices(Break::OwnThroughKept, setups::publishers(), PUBLICATIONS);
+    notices(Break::PublicationBelowCheckpoint, setups::reporters(), SUM);
     notices(Break::OthersNotMerged, setups::publishers(), PUBLICATIONS);
     notices(Break::SkippedNotMerged, setups::reporters(), PUBLICATIONS);
     notices(Break::DueForgotten, setups::reporters(), SUM);

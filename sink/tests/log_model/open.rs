@@ -23,6 +23,7 @@ impl Setup {
                 Some(checkpoint) => {
                     (p.view, p.panes, p.parts) = (checkpoint.view, checkpoint.panes, checkpoint.parts);
                     p.recent.parts = checkpoint.parts;
+                    p.panes.base = seq;
                     p.at = At::OpenLog;
                 }
                 None => read_again(world, p, broken),

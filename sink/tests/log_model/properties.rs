@@ -150,8 +150,18 @@ fn adds_up(state: &State) -> bool {
     let world = &state.world;
     let summed = match world.newest_checkpoint() {
         Some(seq) => {
-            let upto = world.chain.get(..=usize::from(seq)).unwrap_or_default();
-            world.checkpoints[usize::from(seq)].is_some_and(|c| (c.view, c.panes) == sum(upto))
+            let (upto, after) = world.chain.split_at_checked(usize::from(seq) + 1).unwrap_or_default();
+            world.checkpoints[usize::from(seq)].is_some_and(|c| {
+                let mut panes = Panes { base: seq, ..c.panes };
+                for entry in after {
+                    panes.add(entry);
+                    if let Some(publication) = entry.publication {
+                        panes.published(publication.through);
+                    }
+                }
+                let whole = sum(&world.chain).1;
+                (c.view, c.panes) == sum(upto) && (panes.merged, panes.due) == (whole.merged, whole.due)
+            })
         }
         None => world.log[0] == world.chain.first().copied(),
     };

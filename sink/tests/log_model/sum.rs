@@ -52,6 +52,7 @@ impl Setup {
                     parts: std::mem::take(&mut p.kept),
                 };
                 sum.parts.insert(part);
+                sum.panes.base = 0;
                 if !self.keeps(Break::DueForgotten) {
                     sum.panes.due = Set::default();
                 }

@@ -199,6 +199,8 @@ pub(crate) struct Panes {
     pub(crate) merged: Set,
     /// Seqs of the entries to publish.
     pub(crate) due: Set,
+    /// The checkpoint that they were read from. It does not say which entry its panes came from: the next publication contains them all.
+    pub(crate) base: Seq,
 }
 
 impl Panes {
@@ -211,7 +213,7 @@ impl Panes {
 
     /// Forgets what a publication through an entry has made official.
     pub(crate) fn published(&mut self, through: Seq) {
-        self.due = self.due.members().filter(|seq| *seq > through).collect();
+        self.due = self.due.members().filter(|seq| *seq > through.max(self.base)).collect();
     }
 }
 
@@ -381,6 +383,8 @@ pub(crate) enum Break {
     PublicationWithoutPrevious,
     /// Rule 6: results that include the entry's own delta are kept when another entry came between.
     OwnThroughKept,
+    /// Rule 6: a publication need not reach the newest checkpoint announced.
+    PublicationBelowCheckpoint,
     /// Rule 6: entries of other writers are counted as published without being merged.
     OthersNotMerged,
     /// Rule 6: a checkpoint does not say what is still to be published.
