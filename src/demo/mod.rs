@@ -82,6 +82,7 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         [output]
         url = "file://{}"
         commit_interval = "20s"
+        checkpoint_every = 20
         # The embedded broker forgets soon, so a demo that was put to sleep must not have to read far back, nor stop at what is gone.
         snapshot_interval = "20s"
         on_gap = "record"
@@ -177,17 +178,22 @@ async fn watch_it(mut options: DemoOptions, status: Arc<Status>, handled: Arc<At
     let terminal = std::io::stdout().is_terminal();
     let mut screen = summary::Screen::new(terminal);
     let mut seen = 0;
+    // Traffic waits for what was handled, so this bounds how fast history is read.
+    let mut count = tokio::time::interval(Duration::from_millis(20));
     let mut tick = tokio::time::interval(Duration::from_millis(250));
     loop {
         tokio::select! {
+            _ = count.tick() => {
+                // A session that starts again from the log counts from 0 again; the traffic needs to know of all of them.
+                let records = status.handled();
+                let more = if records >= seen { records - seen } else { records };
+                handled.fetch_add(more, Ordering::Relaxed);
+                seen = records;
+                continue;
+            }
             _ = tick.tick() => (),
             _ = options.stop.wait_for(|stop| *stop) => break,
         }
-        // A session that starts again from the log counts from 0 again; the traffic needs to know of all of them.
-        let records = status.operational().records;
-        let more = if records >= seen { records - seen } else { records };
-        handled.fetch_add(more, Ordering::Relaxed);
-        seen = records;
         screen.show(&status, &traffic, begun.elapsed());
         if options.length.is_some_and(|length| begun.elapsed() >= length) {
             break;

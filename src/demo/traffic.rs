@@ -1,4 +1,4 @@
-//! The demo's producer: half an hour of history as fast as the pipeline takes it, then traffic in real time.
+//! The demo's producer: two hours of history as fast as the pipeline takes it, then traffic in real time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +12,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::generate::{Generator, Options, Schedule};
 use crate::pipeline::PipelineError;
 
-/// History at the start, so that the longer windows have something to show.
-const HISTORY_MS: i64 = 30 * 60_000;
+/// History at the start: what windows of an hour and the ones before them, which they are compared with, are computed from.
+const HISTORY_MS: i64 = 130 * 60_000;
 /// The embedded broker keeps a few MiB a partition and then drops the oldest, so traffic must not run far ahead of the pipeline.
 const AHEAD: u64 = 20_000;
 

@@ -101,6 +101,7 @@ impl<'a> Session<'a> {
         }
         let mut engine = start_engine(options, committer, &plan)?;
         engine.compacted = found.compacted;
+        status.reading(&engine.board);
         let (sender, events) = std::sync::mpsc::channel();
         let source = Arc::new(KafkaSource::start(&options.settings, sender)?);
         let expected = partitions(engine.committer.log.state()).collect();

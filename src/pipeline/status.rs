@@ -1,5 +1,6 @@
 //! What the HTTP server shows of a running pipeline, kept up to date by the coordinator.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use tidegauge_aggregate::spec::Spec;
 use tidegauge_aggregate::time::EventTime;
 use tidegauge_sink::gauges::{Operational, Page};
 
+use super::board::Board;
 use super::commit::Trouble;
 use super::live::families;
 use super::{PipelineError, clock::now};
@@ -28,6 +30,8 @@ struct State {
     rows: Arc<Vec<MetricRow>>,
     operational: Operational,
     inside: Inside,
+    /// Of the present session.
+    board: Option<Arc<Board>>,
 }
 
 /// The pipeline as others see it.
@@ -132,6 +136,16 @@ impl Status {
     /// The newest operational state.
     pub fn operational(&self) -> Operational {
         self.read(|s| s.operational.clone())
+    }
+
+    /// A session has begun to read.
+    pub(crate) fn reading(&self, board: &Arc<Board>) {
+        self.change(|s| s.board = Some(Arc::clone(board)));
+    }
+
+    /// Records handled by the present session, to the moment.
+    pub(crate) fn handled(&self) -> u64 {
+        self.read(|s| s.board.as_ref().map_or(0, |board| board.records.load(Ordering::Relaxed)))
     }
 
     /// The newest live rows.
