@@ -309,7 +309,7 @@ impl Engine {
     }
 
     /// What is known of the partitions of this process: as of the last cut, since they may have gone on meanwhile.
-    fn known(&self) -> BTreeMap<PartitionRef, Known> {
+    pub(super) fn known(&self) -> BTreeMap<PartitionRef, Known> {
         let known = |(partition, lane): (&PartitionRef, &LaneCut)| {
             let (idle, done) = (lane.idle, lane.done);
             (partition.clone(), Known { idle, done })

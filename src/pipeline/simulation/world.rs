@@ -130,6 +130,10 @@ impl World {
         self.records.keys().cloned().collect()
     }
 
+    pub(super) fn end_offset(&self, partition: &PartitionRef) -> i64 {
+        self.records[partition].len() as i64
+    }
+
     pub(super) fn genesis(&self) -> Genesis {
         let topics = crate::generate::TOPICS.map(|topic| Topic {
             topic: topic.to_owned(),
