@@ -83,6 +83,8 @@ fn configuration(options: &DemoOptions, directory: &Path, brokers: &str) -> Resu
         url = "file://{}"
         commit_interval = "20s"
         checkpoint_every = 20
+        # Two hours of history arrive at once: in pieces of this size they take less memory.
+        target_file_size = "8MiB"
         # The embedded broker forgets soon, so a demo that was put to sleep must not have to read far back, nor stop at what is gone.
         snapshot_interval = "20s"
         on_gap = "record"
