@@ -50,6 +50,9 @@ const CONFIGURATION: &str = r#"
 output.target_file_size = "32MiB"
 limits.max_groups = 20000
 prometheus.groupings = ["overall"]
+# Everything that is kept for some time is all there before the first half of a soak of half an hour is over.
+time.revision_horizon = "1m"
+spike = { window = "1m", baseline = "5m" }
 [[grouping]]
 dimensions = []
 [[grouping]]

@@ -41,6 +41,7 @@ impl Found {
             let Probe {
                 cluster_id,
                 topics,
+                broker_id,
                 problems,
                 ..
             } = probe(&settings, CONNECT)?;
@@ -48,16 +49,17 @@ impl Found {
                 return Err(failed(problems.join("\n")));
             }
             let (topics, genesis) = resolve_topics(&settings, start, topics)?;
-            Ok(Found {
+            let found = Found {
                 cluster_id,
                 topics,
                 genesis,
                 compacted: BTreeSet::new(),
-            })
+            };
+            Ok((found, broker_id))
         });
-        let mut found = looked.await.map_err(|e| failed(e.to_string()))??;
+        let (mut found, broker) = looked.await.map_err(|e| failed(e.to_string()))??;
         let names: Vec<String> = found.topics.iter().map(|topic| topic.name.clone()).collect();
-        found.compacted = compacted(all_settings, &names, CONFIGS).await?;
+        found.compacted = compacted(all_settings, &names, broker, CONFIGS).await?;
         Ok(found)
     }
 }

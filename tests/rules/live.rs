@@ -70,15 +70,15 @@ fn an_incident_fires_an_alert_that_ends_after_it() {
     let file = configuration(directory.path(), &brokers, &TOPICS, &directory.path().join("output"), more);
     let service = Service::run(&file);
 
-    // Two minutes to compare with, and then nobody who is able to pay, for 20 seconds.
+    // A minute and a half to compare with, as much as the embedded broker keeps, and then nobody who is able to pay, for 20 seconds.
     let traffic = Traffic::start(
         &brokers,
         &Options {
-            start: now() - 120_000,
+            start: now() - 90_000,
             rate: 300.0,
             users: 5_000,
             partitions: PARTITIONS.unsigned_abs(),
-            incidents: vec!["checkout_outage@130s+20s:shop/checkout*1".parse().unwrap()],
+            incidents: vec!["checkout_outage@100s+20s:shop/checkout*1".parse().unwrap()],
             ..Options::default()
         },
     );

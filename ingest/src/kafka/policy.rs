@@ -10,18 +10,23 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::settings::{self, Settings};
 use crate::source::SourceError;
 
-/// The names among these whose `cleanup.policy` holds `compact`. Topics of which the broker does not tell are taken for not compacted, with a
-/// warning that names them.
+/// The names among these whose `cleanup.policy` holds `compact`. Any broker knows; without its id, the controller is asked, whom an embedded broker
+/// does not have. Topics of which the broker does not tell are taken for not compacted, with a warning that names them.
 ///
 /// # Errors
 /// Where no client can be made of these settings.
-pub async fn compacted(settings: &Settings, topics: &[String], limit: Duration) -> Result<BTreeSet<String>, SourceError> {
+pub async fn compacted(
+    settings: &Settings,
+    topics: &[String],
+    broker: Option<i32>,
+    limit: Duration,
+) -> Result<BTreeSet<String>, SourceError> {
     let client: AdminClient<DefaultClientContext> = settings
         .plain_consumer()?
         .create()
         .map_err(|error| settings::client_error(&error))?;
     let wanted: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-    let options = AdminOptions::new().request_timeout(Some(limit));
+    let options = AdminOptions::new().request_timeout(Some(limit)).broker_id(broker);
     let described = match client.describe_configs(&wanted, &options).await {
         Ok(described) => described,
         // A broker that knows no such question, such as an embedded one, has no compaction either.

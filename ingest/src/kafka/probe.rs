@@ -23,6 +23,8 @@ pub struct Probe {
     pub cluster_id: Option<String>,
     /// `host:port` of every broker.
     pub brokers: Vec<String>,
+    /// The id of one of them.
+    pub broker_id: Option<i32>,
     /// The names of all topics that this user sees, without those that are the cluster's own (`__...`).
     pub visible: Vec<String>,
     /// The topics of the configuration that exist and can be read; regular expressions are left to the subscription.
@@ -67,6 +69,7 @@ pub fn probe(settings: &Settings, limit: Duration) -> Result<Probe, SourceError>
             .iter()
             .map(|broker| format!("{}:{}", broker.host(), broker.port()))
             .collect(),
+        broker_id: metadata.brokers().first().map(|broker| broker.id()),
         visible: visible(&metadata),
         ..Probe::default()
     };
