@@ -12,8 +12,9 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
-use pages::{anchor, read, root};
+use pages::{anchor, read, root, tool};
 use prometheus::Prometheus;
 use serde_json::Value;
 use service::{Service, run, tidegauge};
@@ -136,6 +137,42 @@ fn nothing_to_show_is_said_and_the_pipeline_is_shown_all_the_same() {
     run(&["dashboard", "ux", "-c", file]).assert(2, &["`prometheus.windows`", "tidegauge dashboard pipeline"]);
     dashboard(&["pipeline", "-c", file]);
     run(&["dashboard"]).assert(2, &["--output"]);
+}
+
+/// The schema that Grafana publishes, and whether it would notice.
+#[test]
+fn grafana_takes_every_dashboard() {
+    let check = |dashboard: &Value| {
+        let mut python = Command::new(tool("python/bin/python"));
+        python.arg(root().join("tests/fixtures/grafana/check.py"));
+        let mut running = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        serde_json::to_writer(running.stdin.take().unwrap(), dashboard).unwrap();
+        let output = running.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), said.trim().is_empty());
+        said
+    };
+    for configuration in [None, Some(ODD)] {
+        for name in NAMES {
+            let with: Vec<&str> = configuration.map_or(vec![name], |file| vec![name, "-c", file]);
+            assert_eq!(check(&dashboard(&with)).trim(), "", "{name}");
+        }
+    }
+    for (place, wrong) in [
+        ("/panels/0/fieldConfig/defaults/custom/drawStyle", "curve"),
+        ("/panels/0/gridPos/h", "high"),
+        ("/panels/0/targets/0/format", "wide"),
+        ("/panels/0/options/legend/placement", "left"),
+        ("/panels/0/fieldConfig/overrides/0/properties/1/value", "perhaps"),
+        ("/graphTooltip", "often"),
+    ] {
+        let mut dashboard = dashboard(&["product-owner"]);
+        match dashboard.pointer_mut(place) {
+            Some(value) => *value = wrong.into(),
+            None => dashboard["panels"][0]["targets"][0]["format"] = wrong.into(),
+        }
+        assert!(check(&dashboard).contains(wrong), "{place}");
+    }
 }
 
 #[test]

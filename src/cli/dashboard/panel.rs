@@ -29,7 +29,7 @@ impl Query {
 pub(super) struct Panel {
     pub(super) title: String,
     pub(super) description: String,
-    /// `timeseries`, `stat` or `bargauge`.
+    /// `timeseries` or `bargauge`.
     pub(super) kind: &'static str,
     pub(super) unit: &'static str,
     pub(super) queries: Vec<Query>,
@@ -92,7 +92,9 @@ impl Panel {
             }),
             _ => json!({
                 "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false},
-                "orientation": "horizontal",
+                "orientation": "horizontal", "displayMode": "gradient", "valueMode": "color", "namePlacement": "auto",
+                "showUnfilled": true, "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": []},
             }),
         }
     }
