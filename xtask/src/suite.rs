@@ -11,6 +11,18 @@ use serde_json::Value;
 
 use crate::step::{Outcome, cargo, run};
 
+/// What takes longest begins first, so that nothing long is left alone at the end.
+const LONGEST: [&str; 8] = [
+    "tidegauge (lib)",
+    "tls",
+    "rules",
+    "bad_input",
+    "readiness",
+    "processes",
+    "soak",
+    "recovery",
+];
+
 /// A test program, and the directory of its package, in which it runs.
 struct Program {
     name: String,
@@ -55,8 +67,10 @@ fn build() -> Result<Vec<Program>, u8> {
     }
     let messages = String::from_utf8_lossy(&built.stdout);
     let mut programs: Vec<Program> = messages.lines().filter_map(program).collect();
-    // The longest first: those of the pipeline's own crate, with its simulation.
-    programs.sort_by_key(|program| (program.name != "tidegauge (lib)", program.name.clone()));
+    programs.sort_by_key(|program| {
+        let place = LONGEST.iter().position(|name| *name == program.name);
+        (place.unwrap_or(LONGEST.len()), program.name.clone())
+    });
     Ok(programs)
 }
 
