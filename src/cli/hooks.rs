@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Config, Location};
@@ -63,12 +64,13 @@ pub struct DemoOptions {
 pub fn run(options: RunOptions) -> Result<Option<Summary>, PipelineError> {
     let runtime = runtime()?;
     let ran = runtime.block_on(async {
+        // Before anything can be seen of this process: whoever sees it may ask it to stop.
+        let stop = stop_on_signal()?;
         let config = options.config;
         let server = HttpServer::bind(config.http.listen).await;
         let server = server.map_err(|error| failed(error.message))?;
         tracing::info!("gauges on http://{}/metrics", server.address());
         let status = Arc::new(Status::new(&config)?);
-        let stop = stop_on_signal();
         let (served, mut done) = watch::channel(false);
         let state: Arc<dyn HttpState> = status.clone();
         let web = tokio::spawn(server.serve(state, async move { drop(done.wait_for(|done| *done).await) }));
@@ -106,26 +108,23 @@ fn failed(message: String) -> PipelineError {
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM. The second ends the process at once, which is always safe.
-fn stop_on_signal() -> watch::Receiver<bool> {
+fn stop_on_signal() -> Result<watch::Receiver<bool>, PipelineError> {
+    let cannot = |error: std::io::Error| failed(format!("signals cannot be watched: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        signal().await;
-        let _ = sender.send(true);
-        signal().await;
-        std::process::exit(130);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if sender.send_replace(true) {
+                std::process::exit(130);
+            }
+        }
     });
-    receiver
-}
-
-async fn signal() {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        drop(tokio::signal::ctrl_c().await);
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => (),
-        _ = terminate.recv() => (),
-    }
+    Ok(receiver)
 }
 
 /// Replays recorded events into an output.
@@ -149,7 +148,7 @@ pub fn replay(options: ReplayOptions<'_>) -> Result<Summary, PipelineError> {
 /// Says what, where, why and what to do.
 pub fn demo(options: DemoOptions) -> Result<(), PipelineError> {
     runtime()?.block_on(async {
-        let stop = stop_on_signal();
+        let stop = stop_on_signal()?;
         let DemoOptions {
             directory,
             rate,
