@@ -14,6 +14,8 @@ use crate::pipeline::PipelineError;
 
 /// History at the start: what windows of an hour and the ones before them, which they are compared with, are computed from.
 const HISTORY_MS: i64 = 130 * 60_000;
+/// So many records of it, so that a high rate does not make the start long.
+const HISTORY_RECORDS: f64 = 1_600_000.0;
 /// The embedded broker keeps a few MiB a partition and then drops the oldest, so traffic must not run far ahead of the pipeline.
 const AHEAD: u64 = 20_000;
 
@@ -39,7 +41,7 @@ impl Traffic {
         };
         let options = Options {
             seed,
-            start: clock() - HISTORY_MS,
+            start: clock() - HISTORY_MS.min((HISTORY_RECORDS / rate * 1_000.0) as i64),
             rate,
             users: 5_000,
             partitions,
