@@ -33,5 +33,7 @@ pub mod tally;
 mod ticket;
 pub mod time;
 mod timers;
+pub mod totals;
 mod tuple;
+mod visits;
 mod window;

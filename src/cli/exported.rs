@@ -155,8 +155,13 @@ impl Selector {
 
     /// The series of a metric of ours, by its name without the prefix.
     pub(super) fn of(&self, family: &str) -> String {
+        self.named(&format!("tidegauge_{family}"))
+    }
+
+    /// The series of that name.
+    pub(super) fn named(&self, name: &str) -> String {
         let matchers: Vec<String> = self.0.iter().map(|(label, value)| format!("{label}={}", quote(value))).collect();
-        format!("tidegauge_{family}{{{}}}", matchers.join(","))
+        format!("{name}{{{}}}", matchers.join(","))
     }
 }
 

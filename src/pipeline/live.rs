@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidegauge_aggregate::catalogue;
-use tidegauge_aggregate::live::{Totals, group_facts, held_groups};
+use tidegauge_aggregate::live::{group_facts, held_groups};
 use tidegauge_aggregate::merger::live_rows;
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::row::{GroupKey, MetricRow};
 use tidegauge_aggregate::time::EventTime;
-use tidegauge_sink::gauges::{FamilyMeta, GroupFacts, LiveSnapshot, Total};
+use tidegauge_aggregate::totals::Totals;
+use tidegauge_sink::gauges::{CounterMeta, FamilyMeta, GroupFacts, LiveSnapshot, Total};
 
 /// A series that has been on the page.
 type Shown = (usize, usize, GroupKey, &'static str, &'static str, Option<Arc<str>>);
@@ -32,7 +33,15 @@ pub(crate) fn families() -> Vec<FamilyMeta> {
             help: metric.help.to_owned(),
             labels: metric.label_names(),
             has_stats: metric.stats().len() > 1,
-            counter: metric.is_counter(),
+            counters: metric
+                .counters()
+                .iter()
+                .map(|counter| CounterMeta {
+                    counter: *counter,
+                    name: metric.counter_name(*counter),
+                    help: metric.counter_help(*counter),
+                })
+                .collect(),
         })
         .collect()
 }
@@ -74,8 +83,9 @@ impl Live {
             totals: self
                 .totals
                 .iter()
-                .map(|((metric, grouping, group, label), value)| Total {
+                .map(|((metric, counter, grouping, group, label), value)| Total {
                     metric,
+                    counter: *counter,
                     grouping: *grouping,
                     group: group.clone(),
                     label: label.clone(),

@@ -130,6 +130,7 @@ fn the_names_of_the_runbook_are_those_of_rules_and_pages() {
     let page = read("docs/runbook.md");
     let sources: String = [
         "sink/src/gauges/operational.rs",
+        "src/cli/rules/budget.rs",
         "src/cli/rules/business.rs",
         "src/cli/rules/pipeline.rs",
     ]

@@ -152,6 +152,17 @@ pub enum Formula {
     SpikeExcess,
 }
 
+/// What a counter counts of its metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// All there is to count: facts, or sessions once an hour.
+    All,
+    /// What stands above the line of a ratio.
+    Numerator,
+    /// What stands below it.
+    Denominator,
+}
+
 /// One metric of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
@@ -239,6 +250,44 @@ impl Metric {
     #[must_use]
     pub fn is_counter(&self) -> bool {
         matches!(self.formula, Formula::Count(_) | Formula::CountBy(_) | Formula::JourneyRuns)
+    }
+
+    /// What of it Prometheus gets as counters, so that rates over any time can be taken.
+    #[must_use]
+    pub fn counters(&self) -> &'static [Counter] {
+        match self.formula {
+            Formula::Ratio { .. } | Formula::RatioBy(_) | Formula::JourneyStepRatio => &[Counter::Numerator, Counter::Denominator],
+            Formula::Sessions | Formula::CrashFreeSessions => &[Counter::All],
+            _ if self.is_counter() => &[Counter::All],
+            _ => &[],
+        }
+    }
+
+    /// The name of one of its counters, without `tidegauge_`.
+    #[must_use]
+    pub fn counter_name(&self, counter: Counter) -> String {
+        match (self.formula, counter) {
+            // Sessions without a crash may crash yet; those with one only become more.
+            (Formula::CrashFreeSessions, _) => "crashed_sessions_total".to_owned(),
+            (_, Counter::All) => format!("{}_total", self.name),
+            (_, Counter::Numerator) => format!("{}_numerator_total", self.name),
+            (_, Counter::Denominator) => format!("{}_denominator_total", self.name),
+        }
+    }
+
+    /// What one of its counters says, in a sentence.
+    #[must_use]
+    pub fn counter_help(&self, counter: Counter) -> String {
+        let what = match (self.formula, counter) {
+            (Formula::Sessions, _) => "Sessions, each once in every hour of event time in which it was active".to_owned(),
+            (Formula::CrashFreeSessions, _) => {
+                "Sessions with a fatal error, each once in every hour of event time in which it had one".to_owned()
+            }
+            (_, Counter::All) => self.help.trim_end_matches('.').to_owned(),
+            (_, Counter::Numerator) => format!("Numerator of tidegauge_{}", self.name),
+            (_, Counter::Denominator) => format!("Denominator of tidegauge_{}", self.name),
+        };
+        format!("{what}, since the process started.")
     }
 
     /// The kinds of fact in its definition, the denominator's included.

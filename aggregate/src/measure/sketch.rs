@@ -258,7 +258,7 @@ impl Sketch {
         Some((*self.hashes.get(at)?, *self.bits.get(at)?))
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.k as usize
     }
 

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{self, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use tidegauge_aggregate::catalogue::Counter;
 use tidegauge_aggregate::row::{GroupKey, MetricRow};
 use tidegauge_aggregate::spec::Spec;
 
@@ -41,7 +42,7 @@ struct Series {
     samples: Vec<Metric>,
     lower: Vec<Metric>,
     upper: Vec<Metric>,
-    total: Vec<Metric>,
+    totals: BTreeMap<Counter, Vec<Metric>>,
 }
 
 impl Catalogue {
@@ -80,7 +81,7 @@ impl Catalogue {
             .totals
             .iter()
             .filter_map(|total| Some((*self.by_name.get(total.metric)?, total)))
-            .filter(|(family, _)| self.families[*family].counter)
+            .filter(|(family, total)| self.families[*family].counters.iter().any(|meta| meta.counter == total.counter))
             .collect();
         let kept = Kept::choose(self.max_series, &rows, &totals, snapshot);
         let mut series: Vec<Series> = std::iter::repeat_with(Series::default).take(self.families.len()).collect();
@@ -112,7 +113,8 @@ impl Catalogue {
             if kept.groups.contains(&(total.grouping, &total.group))
                 && let Some(labels) = self.labels(family, None, total.grouping, &total.group, total.label.as_deref())
             {
-                series[family].total.push(counter(labels, total.value as f64));
+                let counters = series[family].totals.entry(total.counter).or_default();
+                counters.push(counter(labels, total.value as f64));
             }
         }
         let families = self
@@ -212,7 +214,7 @@ impl<'a> Kept<'a> {
 }
 
 impl Series {
-    fn into_families(self, meta: &FamilyMeta) -> impl Iterator<Item = MetricFamily> {
+    fn into_families(mut self, meta: &FamilyMeta) -> impl Iterator<Item = MetricFamily> {
         let name = format!("tidegauge_{}", meta.name);
         let beside = |what: &str| format!("{what} of {name}");
         [
@@ -229,15 +231,18 @@ impl Series {
                 MetricType::GAUGE,
                 self.upper,
             ),
-            family(
-                format!("{name}_total"),
-                format!("{} (since the process started, over all windows)", meta.help),
-                MetricType::COUNTER,
-                self.total,
-            ),
             family(name.clone(), meta.help.clone(), MetricType::GAUGE, self.value),
         ]
         .into_iter()
+        .chain(meta.counters.iter().map(move |counter| {
+            let metrics = self.totals.remove(&counter.counter).unwrap_or_default();
+            family(
+                format!("tidegauge_{}", counter.name),
+                counter.help.clone(),
+                MetricType::COUNTER,
+                metrics,
+            )
+        }))
         .filter(|family| !family.get_metric().is_empty())
     }
 }
@@ -260,7 +265,7 @@ pub(super) fn gauge(labels: Vec<LabelPair>, value: f64) -> Metric {
 }
 
 pub(super) fn counter(labels: Vec<LabelPair>, value: f64) -> Metric {
-    let mut counter = Counter::default();
+    let mut counter = proto::Counter::default();
     counter.set_value(value);
     let mut metric = Metric::from_label(labels);
     metric.set_counter(counter);

@@ -15,4 +15,4 @@ pub use labels::{LabelProblem, NONE, OURS as OWN_LABELS, OWNED as PROMETHEUS_LAB
 pub use operational::{Operational, PartitionStatus};
 pub use page::Page;
 pub use render::{Format, RenderError};
-pub use snapshot::{FamilyMeta, GroupFacts, LiveSnapshot, Total};
+pub use snapshot::{CounterMeta, FamilyMeta, GroupFacts, LiveSnapshot, Total};

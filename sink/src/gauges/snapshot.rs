@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegauge_aggregate::catalogue::Counter;
 use tidegauge_aggregate::row::{GroupKey, MetricRow};
 
 /// What the page has to know of one metric of the catalogue.
@@ -15,8 +16,19 @@ pub struct FamilyMeta {
     pub labels: &'static [&'static str],
     /// Whether it has more than one stat, and so a label `stat`.
     pub has_stats: bool,
-    /// Whether it counts something other than distinct ids, and so exists as a counter too.
-    pub counter: bool,
+    /// Its counters.
+    pub counters: Vec<CounterMeta>,
+}
+
+/// What the page has to know of a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterMeta {
+    /// What of the metric it counts.
+    pub counter: Counter,
+    /// Its name without `tidegauge_`: `task_attempts_total`.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub help: String,
 }
 
 /// Live values of the exported windows and groupings.
@@ -36,6 +48,8 @@ pub struct LiveSnapshot {
 pub struct Total {
     /// Name of the metric, as in the catalogue.
     pub metric: &'static str,
+    /// What of it.
+    pub counter: Counter,
     /// Index into [`tidegauge_aggregate::spec::Spec::groupings`].
     pub grouping: usize,
     /// The group.

@@ -1,5 +1,6 @@
 //! Which series appear, under which names and labels.
 
+use tidegauge_aggregate::catalogue::Counter;
 use tidegauge_aggregate::row::MetricRow;
 use tidegauge_sink::gauges::{Format, GroupFacts, LiveSnapshot, Total};
 
@@ -110,6 +111,28 @@ fn counts_are_counters_without_a_window_too() {
     let found = of(&page, "tidegauge_errors_by_severity_total");
     assert_eq!(found, [r#"{grouping="product",product="shop",severity="fatal"} 3"#]);
     assert_eq!(of(&page, "tidegauge_users_total"), [""; 0]);
+}
+
+#[test]
+fn the_parts_of_a_ratio_of_counts_are_counters() {
+    let page = page(MANY);
+    let part = |counter, value| Total {
+        counter,
+        ..total("task_success_ratio", 1, &[Some("shop")], value)
+    };
+    page.publish(LiveSnapshot {
+        totals: vec![part(Counter::Numerator, 0), part(Counter::Denominator, 3)],
+        ..LiveSnapshot::default()
+    });
+    let of = |name| of(&page, name).concat();
+    assert_eq!(
+        of("tidegauge_task_success_ratio_numerator_total"),
+        "{grouping=\"product\",product=\"shop\"} 0"
+    );
+    assert_eq!(
+        of("tidegauge_task_success_ratio_denominator_total"),
+        "{grouping=\"product\",product=\"shop\"} 3"
+    );
 }
 
 #[test]

@@ -2,91 +2,108 @@
 
 use std::sync::Arc;
 
+use tidegauge_aggregate::catalogue::Counter;
 use tidegauge_aggregate::row::{GroupKey, MetricRow};
 use tidegauge_aggregate::spec::{Dimension, Grouping, Spec};
 use tidegauge_aggregate::time::EventTime;
-use tidegauge_sink::gauges::{FamilyMeta, Format, LiveSnapshot, Operational, Page, PartitionStatus, Total};
+use tidegauge_sink::gauges::{CounterMeta, FamilyMeta, Format, LiveSnapshot, Operational, Page, PartitionStatus, Total};
 
-/// Every metric of the catalogue: name, labels in braces, stats, whether it is a plain count.
-type Entry = (&'static str, &'static [&'static str], &'static [&'static str], bool);
+/// Every metric of the catalogue: name, labels in braces, stats, its counters.
+type Entry = (&'static str, &'static [&'static str], &'static [&'static str], &'static [Counter]);
 
+const ALL: &[Counter] = &[Counter::All];
+const PARTS: &[Counter] = &[Counter::Numerator, Counter::Denominator];
+const NOT: &[Counter] = &[];
 const ONE: &[&str] = &["value"];
 const SURVEY: &[&str] = &["instrument"];
 const MONEY: &[&str] = &["currency"];
 const QUANTILES: &[&str] = &["p50", "p90", "mean"];
 
 pub(crate) const CATALOGUE: &[Entry] = &[
-    ("task_attempts", &[], ONE, true),
-    ("task_success_ratio", &[], ONE, false),
-    ("task_failure_ratio", &[], ONE, false),
-    ("task_abandonment_ratio", &[], ONE, false),
-    ("task_error_ratio", &[], ONE, false),
-    ("errors_per_attempt", &[], ONE, false),
-    ("errors", &[], ONE, true),
-    ("errors_by_severity", &["severity"], ONE, true),
-    ("time_on_task_seconds", &[], &["p50", "p90", "p95", "p99", "mean", "geomean"], false),
-    ("clicks_to_completion", &[], &["mean", "p50", "p95"], false),
-    ("click_through_ratio", &[], ONE, false),
-    ("wait_seconds", &[], &["p50", "p75", "p95", "p99"], false),
-    ("apdex_score", &[], ONE, false),
-    ("sessions", &[], ONE, false),
-    ("active_users", &[], ONE, false),
-    ("engaged_user_ratio", &[], ONE, false),
-    ("frustrated_user_ratio", &[], ONE, false),
-    ("crash_free_user_ratio", &[], ONE, false),
-    ("crash_free_session_ratio", &[], ONE, false),
-    ("sus_score", &[], ONE, false),
-    ("seq_score", &[], ONE, false),
-    ("product_nps", &[], ONE, false),
-    ("touchpoint_nps", &[], ONE, false),
-    ("satisfaction_ratio", &[], ONE, false),
-    ("journey_runs", &["journey"], ONE, true),
-    ("journey_step_ratio", &["journey", "step"], ONE, false),
-    ("journey_seconds", &["journey"], &["p50", "p90"], false),
-    ("nps", &[], ONE, false),
-    ("csat_ratio", &[], ONE, false),
-    ("csat_score", &[], ONE, false),
-    ("ces_score", &[], ONE, false),
-    ("ces_low_effort_ratio", &[], ONE, false),
-    ("survey_response_ratio", SURVEY, ONE, false),
-    ("sentiment_score", &[], ONE, false),
-    ("negative_feedback_ratio", &[], ONE, false),
-    ("users", &[], ONE, false),
-    ("churn_ratio", &[], ONE, false),
-    ("conversion_ratio", &[], ONE, false),
-    ("referral_ratio", &[], ONE, false),
-    ("purchaser_ratio", &[], ONE, false),
-    ("retention_ratio", &[], ONE, false),
-    ("repeat_purchase_ratio", &[], ONE, false),
-    ("revenue", MONEY, ONE, false),
-    ("average_order_value", MONEY, ONE, false),
-    ("revenue_per_user", MONEY, ONE, false),
-    ("customer_lifetime_value", MONEY, ONE, false),
-    ("tickets_opened", &[], ONE, true),
-    ("tickets_resolved", &[], ONE, true),
-    ("contact_ratio", &[], ONE, false),
-    ("first_response_seconds", &[], QUANTILES, false),
-    ("resolution_seconds", &[], QUANTILES, false),
-    ("first_response_within_target_ratio", &[], ONE, false),
-    ("resolution_within_target_ratio", &[], ONE, false),
-    ("first_contact_resolution_ratio", &[], ONE, false),
-    ("reopen_ratio", &[], ONE, false),
-    ("escalation_ratio", &[], ONE, false),
-    ("friction_user_ratio", &[], ONE, false),
-    ("contact_friction_lift", &[], ONE, false),
-    ("churn_friction_lift", &[], ONE, false),
-    ("detractor_friction_lift", &[], ONE, false),
-    ("consistency_gap", &["dimension", "indicator"], ONE, false),
-    ("spike_excess", &["indicator"], ONE, false),
+    ("task_attempts", &[], ONE, ALL),
+    ("task_success_ratio", &[], ONE, PARTS),
+    ("task_failure_ratio", &[], ONE, PARTS),
+    ("task_abandonment_ratio", &[], ONE, PARTS),
+    ("task_error_ratio", &[], ONE, PARTS),
+    ("errors_per_attempt", &[], ONE, NOT),
+    ("errors", &[], ONE, ALL),
+    ("errors_by_severity", &["severity"], ONE, ALL),
+    ("time_on_task_seconds", &[], &["p50", "p90", "p95", "p99", "mean", "geomean"], NOT),
+    ("clicks_to_completion", &[], &["mean", "p50", "p95"], NOT),
+    ("click_through_ratio", &[], ONE, PARTS),
+    ("wait_seconds", &[], &["p50", "p75", "p95", "p99"], NOT),
+    ("apdex_score", &[], ONE, NOT),
+    ("sessions", &[], ONE, ALL),
+    ("active_users", &[], ONE, NOT),
+    ("engaged_user_ratio", &[], ONE, NOT),
+    ("frustrated_user_ratio", &[], ONE, NOT),
+    ("crash_free_user_ratio", &[], ONE, NOT),
+    ("crash_free_session_ratio", &[], ONE, ALL),
+    ("sus_score", &[], ONE, NOT),
+    ("seq_score", &[], ONE, NOT),
+    ("product_nps", &[], ONE, NOT),
+    ("touchpoint_nps", &[], ONE, NOT),
+    ("satisfaction_ratio", &[], ONE, PARTS),
+    ("journey_runs", &["journey"], ONE, ALL),
+    ("journey_step_ratio", &["journey", "step"], ONE, PARTS),
+    ("journey_seconds", &["journey"], &["p50", "p90"], NOT),
+    ("nps", &[], ONE, NOT),
+    ("csat_ratio", &[], ONE, PARTS),
+    ("csat_score", &[], ONE, NOT),
+    ("ces_score", &[], ONE, NOT),
+    ("ces_low_effort_ratio", &[], ONE, PARTS),
+    ("survey_response_ratio", SURVEY, ONE, PARTS),
+    ("sentiment_score", &[], ONE, NOT),
+    ("negative_feedback_ratio", &[], ONE, PARTS),
+    ("users", &[], ONE, NOT),
+    ("churn_ratio", &[], ONE, NOT),
+    ("conversion_ratio", &[], ONE, NOT),
+    ("referral_ratio", &[], ONE, NOT),
+    ("purchaser_ratio", &[], ONE, NOT),
+    ("retention_ratio", &[], ONE, NOT),
+    ("repeat_purchase_ratio", &[], ONE, NOT),
+    ("revenue", MONEY, ONE, NOT),
+    ("average_order_value", MONEY, ONE, NOT),
+    ("revenue_per_user", MONEY, ONE, NOT),
+    ("customer_lifetime_value", MONEY, ONE, NOT),
+    ("tickets_opened", &[], ONE, ALL),
+    ("tickets_resolved", &[], ONE, ALL),
+    ("contact_ratio", &[], ONE, NOT),
+    ("first_response_seconds", &[], QUANTILES, NOT),
+    ("resolution_seconds", &[], QUANTILES, NOT),
+    ("first_response_within_target_ratio", &[], ONE, PARTS),
+    ("resolution_within_target_ratio", &[], ONE, PARTS),
+    ("first_contact_resolution_ratio", &[], ONE, PARTS),
+    ("reopen_ratio", &[], ONE, PARTS),
+    ("escalation_ratio", &[], ONE, PARTS),
+    ("friction_user_ratio", &[], ONE, NOT),
+    ("contact_friction_lift", &[], ONE, NOT),
+    ("churn_friction_lift", &[], ONE, NOT),
+    ("detractor_friction_lift", &[], ONE, NOT),
+    ("consistency_gap", &["dimension", "indicator"], ONE, NOT),
+    ("spike_excess", &["indicator"], ONE, NOT),
 ];
 
+fn counter_of(name: &str, counter: Counter) -> CounterMeta {
+    let part = match counter {
+        Counter::All => "",
+        Counter::Numerator => "_numerator",
+        Counter::Denominator => "_denominator",
+    };
+    CounterMeta {
+        counter,
+        name: format!("{name}{part}_total"),
+        help: format!("What {name}{part}_total \"says\" since the start"),
+    }
+}
+
 pub(crate) fn families() -> Vec<FamilyMeta> {
-    let family = |&(name, labels, stats, counter): &Entry| FamilyMeta {
+    let family = |&(name, labels, stats, counters): &Entry| FamilyMeta {
         name,
         help: format!("What {name} \"says\" of the window"),
         labels,
         has_stats: stats.len() > 1,
-        counter,
+        counters: counters.iter().map(|counter| counter_of(name, *counter)).collect(),
     };
     CATALOGUE.iter().map(family).collect()
 }
@@ -133,6 +150,7 @@ pub(crate) fn row(metric: &'static str, grouping: usize, values: &[Option<&str>]
 pub(crate) fn total(metric: &'static str, grouping: usize, values: &[Option<&str>], value: u64) -> Total {
     Total {
         metric,
+        counter: Counter::All,
         grouping,
         group: group(values),
         label: None,
@@ -144,7 +162,7 @@ pub(crate) fn total(metric: &'static str, grouping: usize, values: &[Option<&str
 pub(crate) fn everything() -> LiveSnapshot {
     let hostile = "a\"b\\c\nd\re\0f{g=\"h\"} 1\n# TYPE x counter\n😀";
     let mut live = LiveSnapshot::default();
-    for &(metric, labels, stats, counter) in CATALOGUE {
+    for &(metric, labels, stats, counters) in CATALOGUE {
         let label: Option<Arc<str>> = match labels.len() {
             0 => None,
             1 => Some(hostile.into()),
@@ -160,8 +178,9 @@ pub(crate) fn everything() -> LiveSnapshot {
                     ..row(metric, grouping, values)
                 });
             }
-            if counter {
+            for counter in counters {
                 live.totals.push(Total {
+                    counter: *counter,
                     label: label.clone(),
                     ..total(metric, grouping, values, 7)
                 });

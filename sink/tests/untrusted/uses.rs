@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tidegauge_aggregate::live::{Totals, group_facts, held_groups, live_rows};
+use tidegauge_aggregate::live::{group_facts, held_groups, live_rows};
 use tidegauge_aggregate::merger::{Merger, MergerState};
 use tidegauge_aggregate::pane::PaneStore;
 use tidegauge_aggregate::partition::PartitionState;
@@ -16,6 +16,7 @@ use tidegauge_aggregate::plan::Plan;
 use tidegauge_aggregate::snapshot::PartitionSnapshot;
 use tidegauge_aggregate::spec::{Dimension, Grouping};
 use tidegauge_aggregate::time::EventTime;
+use tidegauge_aggregate::totals::Totals;
 use tidegauge_sink::log::checkpoint::Checkpoint;
 use tidegauge_sink::log::{BlobKind, Entry, Genesis, Kind, LogState, Nonce, PartitionStart, Topic, WriterId, blob, codec};
 

@@ -120,13 +120,9 @@ fn prometheus(metric: &Metric) -> Vec<String> {
     if !metric.interval.is_empty() {
         suffixes.extend(["_lower", "_upper"]);
     }
-    if metric.is_counter() {
-        suffixes.push("_total");
-    }
-    suffixes
-        .into_iter()
-        .map(|suffix| format!("tidegauge_{}{suffix}", metric.name))
-        .collect()
+    let gauges = suffixes.into_iter().map(|suffix| format!("{}{suffix}", metric.name));
+    let counters = metric.counters().iter().map(|counter| metric.counter_name(*counter));
+    gauges.chain(counters).map(|name| format!("tidegauge_{name}")).collect()
 }
 
 #[cfg(test)]

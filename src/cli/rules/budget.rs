@@ -1,32 +1,39 @@
-//! Burn rates of error budgets, over two windows at once (The Site Reliability Workbook, chapter 5).
+//! Burn rates of error budgets, over two windows at once (The Site Reliability Workbook, chapter 5), on the counters.
 //!
-//! The windows are Tidegauge's own: exact in event time, untouched by restarts and backfills, and with an interval. Counters could not serve
-//! here: distinct sessions do not add up, and what a replay counts is not of today.
+//! What happened and what of it went wrong are recorded as rates of five minutes, all instances of a job together, and only while an instance has
+//! been at the end of its topics for as long: a backfill counts what is of other days. A longer window is the sum of what was recorded.
 
 use std::collections::BTreeSet;
 
-use tidegauge_aggregate::catalogue::{self, Metric};
-use tidegauge_aggregate::spec::{Grouping, Window};
+use tidegauge_aggregate::catalogue::{self, Counter, Formula, Metric};
+use tidegauge_aggregate::spec::Grouping;
 use tidegauge_aggregate::time::Millis;
 
-use super::business::{current, place};
+use super::business::{CURRENT, place};
 use super::rule::{Alert, Rule, Severity, literal};
 use crate::cli::exported::{Exported, LEAST_SAMPLES, Selector, labels};
+use crate::cli::output::duration;
 use crate::config::Bound;
 
-const HOUR: Millis = 3_600_000;
-/// The time that a budget is for.
-const PERIOD: Millis = 30 * 24 * HOUR;
-/// A shorter window says nothing of a budget.
-const SHORTEST: Millis = HOUR / 2;
-/// The short window of a pair is at most this part of the long one; it ends the alert soon after the trouble.
-const PART: Millis = 6;
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 60 * MINUTE;
+/// How often rates are recorded: what a sum of them has to be multiplied with.
+pub(super) const INTERVAL: Millis = MINUTE;
+/// The series that is there, and 1, while what an instance counts is of now.
+const STEADY: &str = "instance:tidegauge_results:steady";
+const EVENTS: &str = "job:tidegauge_slo_events:rate5m";
+const BAD: &str = "job:tidegauge_slo_bad_events:rate5m";
+/// For which a rate is held to be over the limit: the quantile of the intervals of everything else, too.
+const Z: f64 = 1.959_963_984_540_054;
 
 /// An objective that is watched.
 struct Objective {
     metric: &'static str,
     alert: &'static str,
     what: &'static str,
+    /// What is counted, and what of it is bad.
+    events: &'static str,
+    bad: &'static str,
     /// Without a target of the configuration.
     default: f64,
 }
@@ -36,42 +43,77 @@ const OBJECTIVES: [Objective; 2] = [
         metric: "task_success_ratio",
         alert: "TidegaugeTaskSuccessBudgetBurn",
         what: "Tasks fail so often that the error budget will not last",
+        events: "task attempts",
+        bad: "did not succeed",
         default: 0.95,
     },
     Objective {
         metric: "crash_free_session_ratio",
         alert: "TidegaugeCrashFreeSessionBudgetBurn",
         what: "Sessions crash so often that the error budget will not last",
+        events: "sessions",
+        bad: "crashed",
         default: 0.99,
     },
 ];
 
-/// A long window, the short one that goes with it, and how many times faster than it may the budget is used up.
-#[derive(Debug, PartialEq)]
-struct Pair<'a> {
-    long: &'a Window,
-    short: &'a Window,
+/// A long window, the short one that ends the alert soon after the trouble, and how many times faster than it may the budget is used up.
+struct Pair {
+    long: Millis,
+    short: Millis,
     factor: f64,
+    severity: Severity,
 }
 
-/// The alerts for every objective, over every pair of windows that its grouping is reported for.
+/// Those that the workbook recommends, for a budget of 30 days: 2 % of it in an hour, 5 % in six, 10 % in three days.
+const PAIRS: [Pair; 3] = [
+    Pair {
+        long: HOUR,
+        short: 5 * MINUTE,
+        factor: 14.4,
+        severity: Severity::Page,
+    },
+    Pair {
+        long: 6 * HOUR,
+        short: 30 * MINUTE,
+        factor: 6.0,
+        severity: Severity::Page,
+    },
+    Pair {
+        long: 72 * HOUR,
+        short: 6 * HOUR,
+        factor: 1.0,
+        severity: Severity::Ticket,
+    },
+];
+
+/// What is recorded, and the alerts for every objective over every pair of windows.
 pub(super) fn burns(exported: Exported<'_>) -> Vec<Rule> {
-    let mut rules = Vec::new();
+    let steady = duration(5 * MINUTE);
+    let mut rules = vec![Rule::record(
+        STEADY,
+        format!("min_over_time(tidegauge_caught_up[{steady}]) == 1\nand on (job, instance) {CURRENT}"),
+    )];
+    let mut alerts = Vec::new();
     for objective in &OBJECTIVES {
         let Some(metric) = catalogue::find(objective.metric) else {
             continue;
         };
-        for (grouping, groups, least) in wanted(objective, metric, exported) {
-            let shown: Vec<&Window> = exported
-                .windows()
-                .into_iter()
-                .filter(|window| exported.groupings(metric, Some(window)).contains(&grouping))
-                .collect();
+        let wanted = wanted(objective, metric, exported);
+        let mut recorded = BTreeSet::new();
+        for (grouping, groups, least) in &wanted {
+            if recorded.insert(grouping.name()) {
+                rules.extend(rates(metric, grouping));
+            }
             // A budget that no failure can use up that fast is not watched that way.
-            let pairs = pairs(&shown).into_iter().filter(|pair| pair.factor * (1.0 - least) < 1.0);
-            rules.extend(pairs.map(|pair| Rule::Alert(burn(objective, (grouping, &groups, least), &pair))));
+            let pairs = PAIRS.iter().filter(|pair| limit(pair, *least) < 1.0);
+            alerts.extend(pairs.map(|pair| Rule::Alert(burn(objective, (grouping, groups, *least), pair))));
         }
     }
+    if alerts.is_empty() {
+        return alerts;
+    }
+    rules.extend(alerts);
     rules
 }
 
@@ -101,60 +143,67 @@ fn wanted<'a>(objective: &Objective, metric: &Metric, exported: Exported<'a>) ->
     found
 }
 
-/// Pairs of windows, by their long one, shortest first.
-fn pairs<'a>(windows: &[&'a Window]) -> Vec<Pair<'a>> {
-    let long = windows.iter().filter(|window| window.size >= SHORTEST);
-    long.filter_map(|long| {
-        let short = windows.iter().rev().find(|short| short.size <= long.size / PART)?;
-        Some(Pair {
-            long,
-            short,
-            factor: factor(long.size),
-        })
-    })
-    .collect()
-}
-
-/// The rate at which a window uses up 2 % (up to an hour), 5 % (up to 6 h) or 10 % of the budget; at least 1, at which it just lasts.
-fn factor(size: Millis) -> f64 {
-    let share = match size {
-        ..=HOUR => 0.02,
-        size if size <= 6 * HOUR => 0.05,
-        _ => 0.1,
+/// The rates of every group of a grouping, in events a second.
+fn rates(metric: &Metric, grouping: &Grouping) -> [Rule; 2] {
+    let groups = Selector::default().with("grouping", &grouping.name());
+    let rate = |name: &str| format!("rate({}[{}])", groups.of(name), duration(5 * MINUTE));
+    let (events, bad) = if metric.formula == Formula::CrashFreeSessions {
+        (rate("sessions_total"), rate(&metric.counter_name(Counter::All)))
+    } else {
+        let all = rate(&metric.counter_name(Counter::Denominator));
+        let good = rate(&metric.counter_name(Counter::Numerator));
+        (all.clone(), format!("{all} - {good}"))
     };
-    let factor: f64 = share * PERIOD as f64 / size as f64;
-    ((factor * 100.0).round() / 100.0).max(1.0)
+    let by = [vec!["job".to_owned(), "grouping".to_owned()], labels(grouping)]
+        .concat()
+        .join(", ");
+    let record = |name, rate: String| Rule::Record {
+        name,
+        labels: vec![("slo", metric.name.to_owned())],
+        expression: format!("sum by ({by}) (\n  ({rate})\n  and on (job, instance) {STEADY}\n)"),
+    };
+    [record(EVENTS, events), record(BAD, bad)]
 }
 
-fn burn(objective: &Objective, (grouping, groups, least): (&Grouping, &Selector, f64), pair: &Pair<'_>) -> Alert {
-    let Pair { long, short, factor } = pair;
-    let (name, limit) = (objective.metric, format!("(1 - {factor} * (1 - {least}))"));
-    let in_long = groups.clone().with("window", &long.name);
+/// The share of bad events at which the budget is used up so fast.
+fn limit(pair: &Pair, least: f64) -> f64 {
+    rounded(pair.factor * (1.0 - least))
+}
+
+/// Without what floats add to decimal numbers.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn burn(objective: &Objective, (grouping, groups, least): (&Grouping, &Selector, f64), pair: &Pair) -> Alert {
+    let limit = limit(pair, least);
+    let groups_of = groups.clone().with("slo", objective.metric);
+    let sum = |name: &str, window| format!("sum_over_time({}[{}])", groups_of.named(name), duration(window));
+    let share = |window| format!("{} / {}", sum(BAD, window), sum(EVENTS, window));
+    let count = format!("{} * {}", INTERVAL / 1_000, sum(EVENTS, pair.long));
+    // Wilson's lower bound is over the limit just where the score test of the limit says so, which needs a root less.
+    let chance = rounded(Z * (limit * (1.0 - limit)).sqrt());
     let expression = format!(
-        "{} < {limit}\nand {} < {limit}\nand {} >= {LEAST_SAMPLES}\nand ignoring (window) {} < {limit}",
-        in_long.of(name),
-        in_long.of(&format!("{name}_upper")),
-        in_long.of(&format!("{name}_samples")),
-        groups.clone().with("window", &short.name).of(name),
+        "{} > {limit} + {chance} / sqrt({count})\nand {count} >= {LEAST_SAMPLES}\nand {} > {limit}\nand on (job) {CURRENT}",
+        share(pair.long),
+        share(pair.short),
     );
-    let severity = if long.size <= 6 * HOUR { Severity::Page } else { Severity::Ticket };
-    let groups = groups.of(name);
+    let windows = [pair.long, pair.short].map(duration);
+    let groups = groups.of(objective.metric);
     let of = groups.strip_prefix("tidegauge_").unwrap_or(&groups);
     Alert {
         name: objective.alert.to_owned(),
-        expression: current(&expression),
-        hold: short.slide,
-        severity,
+        expression,
+        hold: 2 * MINUTE,
+        severity: pair.severity,
         labels: vec![
-            ("metric", name.to_owned()),
             ("target", literal(&format!("{of} at least {least}"))),
-            ("burn_windows", literal(&format!("{}, {}", long.name, short.name))),
+            ("burn_windows", windows.join(", ")),
         ],
         summary: format!("{}{}", objective.what, place(&[grouping])),
         description: format!(
-            "{name} is {{{{ $value | humanizePercentage }}}} over {}: the budget of the objective {least} is used up at least {factor} times as fast as it may be, and over {} it still is.",
-            literal(&long.name),
-            literal(&short.name)
+            "{{{{ $value | humanizePercentage }}}} of the {} of the last {} {}: the budget of the objective {least} is used up at least {} times as fast as it may be, and over the last {} it still is.",
+            objective.events, windows[0], objective.bad, pair.factor, windows[1],
         ),
         section: objective.alert.to_lowercase(),
     }
@@ -165,30 +214,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_factors_are_those_of_the_workbook() {
-        assert_eq!([1, 6, 24, 72, 168].map(|hours| factor(hours * HOUR)), [14.4, 6.0, 3.0, 1.0, 1.0]);
-    }
-
-    #[test]
-    fn each_long_window_goes_with_the_longest_that_is_short_enough() {
-        let window = |name: &str, size| Window {
-            name: name.to_owned(),
-            size,
-            slide: size,
-            groupings: Vec::new(),
-        };
-        let all = [
-            window("5m", HOUR / 12),
-            window("30m", HOUR / 2),
-            window("1h", HOUR),
-            window("6h", 6 * HOUR),
-        ];
-        let all: Vec<&Window> = all.iter().collect();
-        let found: Vec<(&str, &str)> = pairs(&all)
-            .iter()
-            .map(|pair| (pair.long.name.as_str(), pair.short.name.as_str()))
-            .collect();
-        assert_eq!(found, [("30m", "5m"), ("1h", "5m"), ("6h", "1h")]);
-        assert_eq!(pairs(&all[..1]), []);
+    fn the_factors_use_up_the_shares_of_the_workbook() {
+        let shares = PAIRS
+            .each_ref()
+            .map(|pair| rounded(pair.factor * pair.long as f64 / (30 * 24 * HOUR) as f64));
+        assert_eq!(shares, [0.02, 0.05, 0.1]);
+        assert!(PAIRS.iter().all(|pair| pair.long == 12 * pair.short));
     }
 }

@@ -46,23 +46,27 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 fn groups(config: &Config, job: &str) -> Vec<Group> {
     let exported = Exported { config };
-    let alerts = [business::spikes(exported), business::targets(exported), budget::burns(exported)].concat();
+    let alerts = [business::spikes(exported), business::targets(exported)].concat();
     // The rules of a group are evaluated one after the other, so alerts see what was just recorded.
-    let current = Rule::Record {
-        name: business::CURRENT,
-        expression: pipeline::current(config),
-    };
-    let lag = Rule::Record {
-        name: pipeline::LAG,
-        expression: "sum by (job, instance, topic) (tidegauge_partition_lag_records)".to_owned(),
-    };
+    let current = Rule::record(business::CURRENT, pipeline::current(config));
+    let lag = Rule::record(
+        pipeline::LAG,
+        "sum by (job, instance, topic) (tidegauge_partition_lag_records)".to_owned(),
+    );
     vec![
         Group {
             name: "tidegauge-customers",
+            interval: None,
             rules: [vec![current], alerts].concat(),
         },
         Group {
+            name: "tidegauge-budgets",
+            interval: Some(budget::INTERVAL),
+            rules: budget::burns(exported),
+        },
+        Group {
             name: "tidegauge-pipeline",
+            interval: None,
             rules: [vec![lag], pipeline::alerts(config, job)].concat(),
         },
     ]

@@ -45,14 +45,31 @@ pub(super) struct Alert {
 /// One rule of a group.
 #[derive(Clone, Debug)]
 pub(super) enum Rule {
-    Record { name: &'static str, expression: String },
+    Record {
+        name: &'static str,
+        expression: String,
+        labels: Vec<(&'static str, String)>,
+    },
     Alert(Alert),
+}
+
+impl Rule {
+    /// A series under a new name.
+    pub(super) fn record(name: &'static str, expression: String) -> Rule {
+        Rule::Record {
+            name,
+            expression,
+            labels: Vec::new(),
+        }
+    }
 }
 
 /// Rules that are evaluated in this order.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) name: &'static str,
+    /// How often; as often as Prometheus is told to where there is none.
+    pub(super) interval: Option<Millis>,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -67,12 +84,20 @@ pub(super) fn file(groups: &[Group], runbook: &str) -> String {
         "# Made by `tidegauge rules` for one configuration; change that and make this again.\n# Names and labels are stable, expressions may change.\ngroups:\n"
             .to_owned();
     for group in groups.iter().filter(|group| !group.rules.is_empty()) {
-        let _ = writeln!(text, "  - name: {}\n    rules:", group.name);
+        let _ = writeln!(text, "  - name: {}", group.name);
+        if let Some(interval) = group.interval {
+            let _ = writeln!(text, "    interval: {}", duration(interval));
+        }
+        text.push_str("    rules:\n");
         for rule in &group.rules {
             match rule {
-                Rule::Record { name, expression } => {
+                Rule::Record { name, expression, labels } => {
                     let _ = writeln!(text, "      - record: {name}");
                     write_expression(&mut text, expression);
+                    for (at, (label, value)) in labels.iter().enumerate() {
+                        let head = if at == 0 { "        labels:\n" } else { "" };
+                        let _ = writeln!(text, "{head}          {label}: {}", quote(value));
+                    }
                 }
                 Rule::Alert(alert) => write_alert(&mut text, alert, runbook),
             }
@@ -117,6 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_series_may_have_labels_and_a_group_its_own_pace() {
+        let group = |labels| Group {
+            name: "g",
+            interval: Some(60_000),
+            rules: vec![Rule::Record {
+                name: "r",
+                expression: "x".to_owned(),
+                labels,
+            }],
+        };
+        let plain = "groups:\n  - name: g\n    interval: 1m\n    rules:\n      - record: r\n        expr: |-\n          x\n";
+        assert!(file(&[group(Vec::new())], "").ends_with(plain));
+        let labelled = format!("{plain}        labels:\n          a: \"1\"\n          b: \"2\"\n");
+        assert!(file(&[group(vec![("a", "1".to_owned()), ("b", "2".to_owned())])], "").ends_with(&labelled));
+    }
+
+    #[test]
     fn a_rule_file_is_indented_and_ends_with_a_newline() {
         let alert = Alert {
             name: "A".to_owned(),
@@ -130,6 +172,7 @@ mod tests {
         };
         let group = Group {
             name: "g",
+            interval: None,
             rules: vec![Rule::Alert(alert)],
         };
         let text = file(&[group], "https://h/");
