@@ -29,6 +29,7 @@ pub use generator::{Generator, Records};
 pub use incident::{Incident, IncidentKind, Schedule};
 pub use options::{InvalidOption, Options};
 pub use record::GeneratedRecord;
+pub use rhythm::volume;
 
 /// Topic of how people use the products.
 pub const TELEMETRY: &str = "product.telemetry";

@@ -6,8 +6,9 @@ use super::world::{HOURS, Product, WEEKDAYS};
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
-/// Traffic at a time, relative to the mean of the week.
-pub(super) fn volume(time: i64) -> f64 {
+/// Traffic at a time (milliseconds since the epoch), relative to the mean of the week.
+#[must_use]
+pub fn volume(time: i64) -> f64 {
     let of_day = time.rem_euclid(DAY);
     let hour = (of_day / HOUR) as usize;
     let part = (of_day % HOUR) as f64 / HOUR as f64;

@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegauge::generate::{Generator, Options, TOPICS};
+use tidegauge::generate::{Generator, Options, TOPICS, volume};
 use tidegauge_ingest::embedded::EmbeddedBroker;
 
 use crate::file::rules;
@@ -68,22 +68,27 @@ fn an_incident_fires_an_alert_that_ends_after_it() {
                 [[window]]\nname = \"10s\"\nsize = \"10s\"\nslide = \"1s\"\n\
                 [spike]\nwindow = \"10s\"\nbaseline = \"60s\"\n[prometheus]\nwindows = [\"10s\"]\n";
     let file = configuration(directory.path(), &brokers, &TOPICS, &directory.path().join("output"), more);
-    let service = Service::run(&file);
+    let mut service = Service::run(&file);
 
-    // A minute and a half to compare with, as much as the embedded broker keeps, and then nobody who is able to pay, for 20 seconds.
+    // A minute and a half to compare with, as much as the embedded broker keeps, and then nobody who is able to pay, for half a minute.
     let traffic = Traffic::start(
         &brokers,
         &Options {
             start: now() - 90_000,
-            rate: 300.0,
+            // As many records at any hour of the day.
+            rate: 400.0 / volume(now()),
             users: 5_000,
             partitions: PARTITIONS.unsigned_abs(),
-            incidents: vec!["checkout_outage@100s+20s:shop/checkout*1".parse().unwrap()],
+            incidents: vec!["checkout_outage@100s+30s:shop/checkout*1".parse().unwrap()],
             ..Options::default()
         },
     );
 
-    let rules = rules(&["-c", file.to_str().unwrap()]);
+    // What is recorded of the counters waits for five minutes after a scrape that finds the service behind.
+    service.until("catch up", |service| {
+        service.get("/metrics").1.contains("\ntidegauge_caught_up 1\n")
+    });
+    let rules = rules(&["-c", file.to_str().unwrap()]).replace("interval: 1m", "interval: 1s");
     let prometheus = Prometheus::watching(service.address(), &rules);
     let firing =
         r#"ALERTS{alertname="TidegaugeTaskFailureSpike",alertstate="firing",grouping="product+task",product="shop",task="checkout"}"#;
@@ -99,6 +104,21 @@ fn an_incident_fires_an_alert_that_ends_after_it() {
     assert!(description.contains("% above its own recent past"), "{description}");
     prometheus.until("resolve it", |p| p.value(firing).is_none());
     assert!(prometheus.value(&seen).is_some());
+
+    // Events a second of each product: there are attempts and sessions, and some of the attempts went wrong.
+    let recorded = |part: &str, slo: &str| {
+        let series = format!("job:tidegauge_slo_{part}:rate5m{{slo=\"{slo}\",grouping=\"product\",product=\"shop\"}}");
+        prometheus.value(&series).unwrap_or_else(|| panic!("no {series}"))
+    };
+    let [attempts, bad, sessions, crashed] = [
+        ("events", "task_success_ratio"),
+        ("bad_events", "task_success_ratio"),
+        ("events", "crash_free_session_ratio"),
+        ("bad_events", "crash_free_session_ratio"),
+    ]
+    .map(|(part, slo)| recorded(part, slo));
+    assert!(0.0 < bad && bad < attempts, "{bad} of {attempts}");
+    assert!(0.0 < sessions && 0.0 <= crashed && crashed < sessions, "{crashed} of {sessions}");
 
     // No rule fails on real series.
     let groups = prometheus.ask("/api/v1/rules");

@@ -65,6 +65,16 @@ struct Pair {
     severity: Severity,
 }
 
+impl Pair {
+    fn speed(&self) -> String {
+        if self.factor > 1.0 {
+            format!("{} times as fast as", self.factor)
+        } else {
+            "as fast as".to_owned()
+        }
+    }
+}
+
 /// Those that the workbook recommends, for a budget of 30 days: 2 % of it in an hour, 5 % in six, 10 % in three days.
 const PAIRS: [Pair; 3] = [
     Pair {
@@ -152,7 +162,7 @@ fn rates(metric: &Metric, grouping: &Grouping) -> [Rule; 2] {
     } else {
         let all = rate(&metric.counter_name(Counter::Denominator));
         let good = rate(&metric.counter_name(Counter::Numerator));
-        (all.clone(), format!("{all} - {good}"))
+        (all.clone(), format!("({all} -\n   {good})"))
     };
     let by = [vec!["job".to_owned(), "grouping".to_owned()], labels(grouping)]
         .concat()
@@ -160,7 +170,7 @@ fn rates(metric: &Metric, grouping: &Grouping) -> [Rule; 2] {
     let record = |name, rate: String| Rule::Record {
         name,
         labels: vec![("slo", metric.name.to_owned())],
-        expression: format!("sum by ({by}) (\n  ({rate})\n  and on (job, instance) {STEADY}\n)"),
+        expression: format!("sum by ({by}) (\n  {rate}\n  and on (job, instance) {STEADY}\n)"),
     };
     [record(EVENTS, events), record(BAD, bad)]
 }
@@ -179,7 +189,7 @@ fn burn(objective: &Objective, (grouping, groups, least): (&Grouping, &Selector,
     let limit = limit(pair, least);
     let groups_of = groups.clone().with("slo", objective.metric);
     let sum = |name: &str, window| format!("sum_over_time({}[{}])", groups_of.named(name), duration(window));
-    let share = |window| format!("{} / {}", sum(BAD, window), sum(EVENTS, window));
+    let share = |window| format!("{}\n  / {}\n ", sum(BAD, window), sum(EVENTS, window));
     let count = format!("{} * {}", INTERVAL / 1_000, sum(EVENTS, pair.long));
     // Wilson's lower bound is over the limit just where the score test of the limit says so, which needs a root less.
     let chance = rounded(Z * (limit * (1.0 - limit)).sqrt());
@@ -202,8 +212,12 @@ fn burn(objective: &Objective, (grouping, groups, least): (&Grouping, &Selector,
         ],
         summary: format!("{}{}", objective.what, place(&[grouping])),
         description: format!(
-            "{{{{ $value | humanizePercentage }}}} of the {} of the last {} {}: the budget of the objective {least} is used up at least {} times as fast as it may be, and over the last {} it still is.",
-            objective.events, windows[0], objective.bad, pair.factor, windows[1],
+            "{{{{ $value | humanizePercentage }}}} of the {} of the last {} {}: the budget of the objective {least} burns {} it may, or faster, and over the last {} it still does.",
+            objective.events,
+            windows[0],
+            objective.bad,
+            pair.speed(),
+            windows[1],
         ),
         section: objective.alert.to_lowercase(),
     }
