@@ -16,7 +16,7 @@ use crate::file::rules;
 use crate::prometheus::Prometheus;
 use crate::service::{LIMIT, Service, configuration, now};
 
-const PARTITIONS: i32 = 4;
+const PARTITIONS: i32 = 8;
 
 /// Generated traffic on its way into Kafka: what lies in the past at once, the rest in its time. Ended when dropped.
 struct Traffic {
@@ -66,20 +66,21 @@ fn an_incident_fires_an_alert_that_ends_after_it() {
     let directory = TempDir::new().unwrap();
     let more = "time.lateness = \"2s\"\ntime.idle_after = \"5s\"\n\
                 [[window]]\nname = \"10s\"\nsize = \"10s\"\nslide = \"1s\"\n\
-                [spike]\nwindow = \"10s\"\nbaseline = \"60s\"\n[prometheus]\nwindows = [\"10s\"]\n";
+                [spike]\nwindow = \"10s\"\nbaseline = \"120s\"\n[prometheus]\nwindows = [\"10s\"]\n";
     let file = configuration(directory.path(), &brokers, &TOPICS, &directory.path().join("output"), more);
     let mut service = Service::run(&file);
 
-    // A minute and a half to compare with, as much as the embedded broker keeps, and then nobody who is able to pay, for half a minute.
+    // Four minutes, in which those who were there from the beginning spread out and a baseline fills, as much as the embedded broker keeps; then
+    // nobody who is able to pay, for as long as it takes until most attempts have begun after that.
     let traffic = Traffic::start(
         &brokers,
         &Options {
-            start: now() - 90_000,
+            start: now() - 240_000,
             // As many records at any hour of the day.
             rate: 400.0 / volume(now()),
             users: 5_000,
             partitions: PARTITIONS.unsigned_abs(),
-            incidents: vec!["checkout_outage@100s+30s:shop/checkout*1".parse().unwrap()],
+            incidents: vec!["checkout_outage@250s+40s:shop/checkout*1".parse().unwrap()],
             ..Options::default()
         },
     );
