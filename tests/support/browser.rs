@@ -244,5 +244,10 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its other processes write into the profile for a moment longer, and what they write stops its removal.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::fs::remove_dir_all(self.directory.path()).is_err() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
