@@ -165,6 +165,67 @@ fn operational(prometheus: &Prometheus) {
     }
 }
 
+#[test]
+fn counters_tell_the_parts_of_ratios_and_the_sessions_of_each_hour_with_their_crashes() {
+    let traffic = Traffic::start();
+    let hour = 60 * MINUTE;
+    let then = now() / hour * hour - hour + 10 * MINUTE;
+    let before = then - hour;
+    let send = |time: i64, session: usize, more: serde_json::Value| {
+        let mut event = json!({"product": "shop", "session_id": format!("s{session}"), "user_id": format!("u{session}"), "time": time});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        traffic.send(0, time, &event.to_string());
+    };
+    let fatal = || json!({"type": "error", "code": "c", "severity": "fatal"});
+    // Ten attempts in as many sessions: seven succeed, two fail, one is given up.
+    for session in 0..10 {
+        let of = |mut event: serde_json::Value| {
+            event["task"] = json!("pay");
+            event["attempt_id"] = json!(format!("a{session}"));
+            event
+        };
+        send(before, session, of(json!({"type": "task_started"})));
+        let end = match session {
+            0..7 => json!({"type": "task_finished", "outcome": "success"}),
+            7..9 => json!({"type": "task_finished", "outcome": "failure"}),
+            _ => json!({"type": "task_abandoned"}),
+        };
+        send(before + 1_000, session, of(end));
+    }
+    // Three sessions crash, one of them twice; four go on in the next hour, in which one of those crashes again.
+    for session in [0, 1, 2, 0] {
+        send(before + 2_000, session, fatal());
+    }
+    send(before + 2_000, 3, json!({"type": "error", "code": "c", "severity": "major"}));
+    for session in 0..4 {
+        send(then, session, json!({"type": "interaction", "action": "click"}));
+    }
+    send(then, 0, fatal());
+    traffic.producer.flush(LIMIT).unwrap();
+
+    let directory = TempDir::new().unwrap();
+    let mut service = traffic.service(&directory, "time.idle_after = \"1s\"\n");
+    let counters = [
+        ("sessions_total", 14.0),
+        ("crashed_sessions_total", 4.0),
+        ("task_success_ratio_numerator_total", 7.0),
+        ("task_success_ratio_denominator_total", 10.0),
+        ("task_failure_ratio_numerator_total", 2.0),
+        ("task_abandonment_ratio_numerator_total", 1.0),
+        ("task_abandonment_ratio_denominator_total", 10.0),
+        ("task_attempts_total", 10.0),
+    ];
+    let read = |service: &Service| {
+        let of = |name| service.sample(&format!("tidegauge_{name}{{grouping=\"product\",product=\"shop\"}}"));
+        counters.map(|(name, _)| (name, of(name).unwrap_or_default()))
+    };
+    service.until("count them all", |s| {
+        read(s).iter().zip(counters).all(|(found, all)| found.1 >= all.1)
+    });
+    assert_eq!(read(&service), counters);
+    assert_eq!(service.stop(), Some(0));
+}
+
 /// Every value of `/api/v1/metrics` that is exported is in Prometheus, and nothing else.
 fn business(prometheus: &Prometheus, service: &Service) {
     let live = service.json("/api/v1/metrics");
